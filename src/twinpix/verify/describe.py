@@ -17,7 +17,7 @@ from twinpix.verify.alignment.affine import (
     rescale,
     transform_points,
 )
-from twinpix.verify.alignment.blocks import BLOCK, Agreement, WarpedPair, erode_mask, part_of, warp_colours
+from twinpix.verify.alignment.blocks import BLOCK, Agreement, WarpedPair, part_of, warp_colours
 from twinpix.verify.light.normalize import mean_difference, undo_bending
 from twinpix.verify.light.photometric import ToneMatch
 from twinpix.verify.pyramid import Pyramid
@@ -262,7 +262,7 @@ def edit_features(
 ) -> EditFeatures:
     """Measure the differences of two aligned images after photometric alignment."""
     cv2 = opencv()
-    inner = erode_mask(pair.common)
+    inner = pair.inner
     if inner.sum() < DESCRIBE.min_pixels or min(inner.shape) < DESCRIBE.min_side:
         return EditFeatures(0, 0, 1, 0, 0, 0, (0, 0, 0, 0))
     mapped, theirs = tones.a, tones.b

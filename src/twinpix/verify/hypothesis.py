@@ -1,5 +1,6 @@
 """Score an alignment hypothesis: does the overlap of two images under a transform prove a copy?"""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -179,7 +180,7 @@ def score_via(a: Pyramid, b: Pyramid, a_to_b: Affine, least: float, via: Via) ->
     """
     pair, shared = warp_pair(a, b, a_to_b), overlap(a_to_b, a.size, b.size)
     shown = _mask_shown(pair, via)
-    of_all = pair._replace(common=pair.common & shown)
+    of_all = replace(pair, common=pair.common & shown)
     agrees = _agreement(of_all, least)
     enough = agrees.blocks >= DECISION.min_blocks or agrees.share >= DECISION.exact_agreement
     sure = share_of_agreeing(of_all, agrees) >= DECISION.transitive_filled or (
@@ -217,7 +218,7 @@ def _agreement(pair: WarpedPair, least: float) -> Agreement:
     if not DECISION.vignette_factor * least < agrees.share < least or agrees.blocks < DECISION.min_blocks:
         return agrees
     tones = match_light(pair, agrees)
-    again = agreement(pair._replace(a=tones.a, b=tones.b)) if tones.removes_vignette else agrees
+    again = agreement(replace(pair, a=tones.a, b=tones.b)) if tones.removes_vignette else agrees
     return again if again.share > agrees.share else agrees
 
 

@@ -92,19 +92,19 @@ def overlap(a_to_b: Affine, a: Size, b: Size) -> tuple[float, float]:
 
 
 def clip_polygon(polygon: NDArray[np.float64], size: Size) -> NDArray[np.float64]:
-    """Clip a convex polygon to an image (I. Sutherland, G. Hodgman, CACM 17 (1), 1974)."""
+    """Clip a convex polygon `(n, 2)` to an image (I. Sutherland, G. Hodgman, CACM 17 (1), 1974)."""
+    kept: list[list[float]] = polygon.tolist()  # plain numbers: of four corners, arrays would take longer
     for axis, sign, limit in ((0, 1, -0.5), (0, -1, size[0] - 0.5), (1, 1, -0.5), (1, -1, size[1] - 0.5)):
         out = []
-        for here, a_to_b in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
-            inside, next_inside = sign * (here[axis] - limit) >= 0, sign * (a_to_b[axis] - limit) >= 0
+        for here, following in zip(kept, kept[1:] + kept[:1], strict=True):
+            inside, next_inside = sign * (here[axis] - limit) >= 0, sign * (following[axis] - limit) >= 0
             if inside:
                 out.append(here)
             if inside != next_inside:
-                out.append(here + (a_to_b - here) * ((limit - here[axis]) / (a_to_b[axis] - here[axis])))
-        if not out:
-            return np.empty((0, 2))
-        polygon = np.array(out)
-    return polygon
+                share = (limit - here[axis]) / (following[axis] - here[axis])
+                out.append([start + (end - start) * share for start, end in zip(here, following, strict=True)])
+        kept = out
+    return np.array(kept).reshape(-1, 2)
 
 
 def _area(polygon: NDArray[np.float64]) -> float:

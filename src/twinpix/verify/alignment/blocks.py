@@ -1,5 +1,7 @@
 """Warp one image onto the other and compare the overlap: block-wise normalised cross-correlation."""
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,14 +29,32 @@ _LEAST_WINDOW = 1e-3  # of the autocorrelation of the window, a divisor: where i
 Floats = NDArray[np.float32]
 
 
-class WarpedPair(NamedTuple):
-    """Two aligned images, in the pixels of the one with less detail."""
+@dataclass(frozen=True)
+class WarpedPair:
+    """Two aligned images, in the pixels of the one with less detail, with derived data that is computed once."""
 
     a: Floats  # grey levels; defined where `common` is true
     b: Floats
     common: NDArray[np.bool_]
     border: NDArray[np.bool_]  # plain border of either image or of both
     a_to_b: Affine  # from pixels of pyramid a to these pixels
+
+    @cached_property
+    def inner(self) -> NDArray[np.bool_]:
+        """Mask of the overlap without its edge, where smoothing mixes in pixels from beyond it."""
+        return erode_mask(self.common)
+
+    @cached_property
+    def smooth(self) -> tuple[Floats, Floats]:
+        """Both images, blurred so much that a transform may be off by a pixel."""
+        cv2 = opencv()
+        return cv2.GaussianBlur(self.a, (0, 0), _BLUR), cv2.GaussianBlur(self.b, (0, 0), _BLUR)
+
+    @cached_property
+    def texture(self) -> tuple[Floats, Floats]:
+        """Both smooth images without their local mean: what varies over longer distances is light."""
+        a, b = (grey - opencv().blur(grey, (_TEXTURE_WINDOW, _TEXTURE_WINDOW)) for grey in self.smooth)
+        return a, b
 
 
 class Agreement(NamedTuple):
@@ -67,6 +87,8 @@ def _border_areas(a: NDArray[np.bool_], b: NDArray[np.bool_], common: NDArray[np
     cv2 = opencv()
     kernel, out = np.ones((_BORDER, _BORDER), np.uint8), np.zeros(a.shape, bool)
     for marked in ((a ^ b) & common, a & b & common):
+        if not marked.any():
+            continue
         opened = cv2.morphologyEx(marked.astype(np.uint8), cv2.MORPH_OPEN, kernel)
         out |= cv2.dilate(opened, np.ones((7, 7), np.uint8)).astype(bool)
     return out
@@ -127,9 +149,9 @@ def agreement(pair: WarpedPair) -> Agreement:
     """Compare two aligned images by the NCC of their blocks."""
     cv2 = opencv()
     side = BLOCK if min(pair.a.shape) >= _SMALL else BLOCK // 2
-    a, b = (cv2.GaussianBlur(grey, (0, 0), _BLUR) for grey in (pair.a, pair.b))
+    a, b = pair.smooth
     rows, columns = (max(1, length // side) for length in a.shape)
-    whole = erode_mask(pair.common).astype(np.float32)
+    whole = pair.inner.astype(np.float32)
 
     def mean(values: Floats) -> Floats:
         out: Floats = cv2.resize(values[: rows * side, : columns * side], (columns, rows), interpolation=cv2.INTER_AREA)
@@ -151,7 +173,7 @@ def agreement(pair: WarpedPair) -> Agreement:
         )
         return fits, textured, covered, [mean_a, mean_b]
 
-    rough = [(grey - cv2.blur(grey, (_TEXTURE_WINDOW, _TEXTURE_WINDOW))) ** 2 for grey in (a, b)]
+    rough = [grey**2 for grey in pair.texture]
     fits, textured, covered, light = compare(whole * ~pair.border)
     if not textured.any():
         return Agreement(0.0, 0.0, 0.0, 0, 1.0, np.full(textured.shape, -1, np.int8))
@@ -212,12 +234,10 @@ def isotropy_of(pair: WarpedPair, agrees: Agreement) -> float:
     its local mean.
     """
     cv2 = opencv()
-    where = erode_mask(pair.common) & pixels_of(agrees.fits == 1, pair.common.shape)
-    smooth = [cv2.GaussianBlur(grey, (0, 0), _BLUR) for grey in (pair.a, pair.b)]
-    rough = [grey - cv2.blur(grey, (_TEXTURE_WINDOW, _TEXTURE_WINDOW)) for grey in smooth]  # a vignette is no texture
+    where = (pair.inner & pixels_of(agrees.fits == 1, pair.common.shape)).astype(np.float32)
     out = 1.0
-    for grey in (*smooth, *rough):
-        across, down = (cv2.Sobel(grey, cv2.CV_32F, *along)[where] for along in ((1, 0), (0, 1)))
+    for grey in (*pair.smooth, *pair.texture):
+        across, down = ((cv2.Sobel(grey, cv2.CV_32F, *along) * where).ravel() for along in ((1, 0), (0, 1)))
         rises, falls, both = (float(np.dot(*each)) for each in ((across, across), (down, down), (across, down)))
         total, eigenvalue_gap = rises + falls, np.hypot(rises - falls, 2 * both)
         out = min(out, float((total - eigenvalue_gap) / max(total + eigenvalue_gap, _EPSILON)))
@@ -232,11 +252,10 @@ def repetition(pair: WarpedPair) -> float:
     """
     cv2 = opencv()
     height, width = pair.a.shape
-    smooth = cv2.GaussianBlur(pair.a, (0, 0), _BLUR)
     window = cv2.createHanningWindow((width, height), cv2.CV_32F)
     size = cv2.getOptimalDFTSize(2 * height), cv2.getOptimalDFTSize(2 * width)
     parts = []
-    for values in ((smooth - cv2.blur(smooth, (_TEXTURE_WINDOW, _TEXTURE_WINDOW))) * window, window):
+    for values in (pair.texture[0] * window, window):
         found = np.fft.irfft2(np.abs(np.fft.rfft2(values, size)) ** 2, size)
         parts.append(found / max(float(found[0, 0]), _EPSILON))
     down, across = (np.minimum(np.arange(length), length - np.arange(length)) for length in size)

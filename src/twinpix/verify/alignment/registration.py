@@ -1,5 +1,6 @@
 """Register two images to a fraction of a pixel, and normalise them locally."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ _RIDGE = 1e-4  # of the mean diagonal: along parallel edges a shift is undetermi
 _TOLERANCE = 0.02  # pixels: the last step of an iteration
 _CAUCHY = 1.5  # medians of the residual at which the weight of a pixel is a half
 _ANTIALIAS, _MIN_BLUR = 0.9, 0.05  # scale below which an image is smoothed first; pixels, and a residual above 0
+_HELD = 4  # sets of monomials that a process keeps: those of the resolutions of one pair, 8 MB each at 640 pixels
 _COVERED, _EPSILON = 0.99, 1e-3  # share of a resampled pixel that is known; divisor above 0
 
 
@@ -56,17 +58,24 @@ def warp_fine(a: NDArray[np.uint8], b: NDArray[np.uint8], a_to_b: Affine) -> Fin
     return FinePair(a.astype(np.float32), out, covered, True)
 
 
-def normalise(grey: Floats, known: Floats) -> Floats:
-    """Subtract the local mean and divide by the local standard deviation, so that light and contrast do not count.
+class Normaliser:
+    """Subtracts the local mean and divides by the local standard deviation, so that light and contrast do not count."""
 
-    `known` is 1 where the image is known and 0 elsewhere.
-    """
-    cv2 = opencv()
-    side = (_MEAN_WINDOW, _MEAN_WINDOW)
-    weight = np.maximum(cv2.blur(known, side), np.float32(_EPSILON))
-    rest: Floats = (grey - cv2.blur(grey * known, side) / weight) * known
-    floor = np.float32(REGISTRATION.deviation_floor**2)
-    return np.asarray(rest / np.sqrt(cv2.blur(rest * rest, side) / weight + floor), dtype=np.float32)
+    def __init__(self, known: Floats) -> None:
+        """Prepare for images that are known where `known` is 1, and not where it is 0."""
+        self._known = known
+        self._shares = np.maximum(_window_mean(known), np.float32(_EPSILON))
+
+    def __call__(self, grey: Floats) -> Floats:
+        """Normalise one image, in grey levels."""
+        rest: Floats = (grey - _window_mean(grey * self._known) / self._shares) * self._known
+        floor = np.float32(REGISTRATION.deviation_floor**2)
+        return np.asarray(rest / np.sqrt(_window_mean(rest * rest) / self._shares + floor), dtype=np.float32)
+
+
+def _window_mean(values: Floats) -> Floats:
+    out: Floats = opencv().blur(values, (_MEAN_WINDOW, _MEAN_WINDOW))
+    return out
 
 
 def register(pair: FinePair) -> FinePair:
@@ -84,7 +93,7 @@ def register(pair: FinePair) -> FinePair:
         share = min(1.0, side / max(width, height))
         size = (max(16, round(width * share)), max(16, round(height * share)))
         small = [cv2.resize(grey, size, interpolation=cv2.INTER_AREA) for grey in (a, b, known.astype(np.float32))]
-        first, second = (normalise(cv2.GaussianBlur(grey, (0, 0), 1.0), small[2]) for grey in small[:2])
+        first, second = map(Normaliser(small[2]), (cv2.GaussianBlur(grey, (0, 0), 1.0) for grey in small[:2]))
         scales = np.array([size[0] / width, size[1] / height])
         for _ in range(rounds):
             step = _step(first, second, small[2] > _COVERED, params * scales[:, None], terms)
@@ -97,8 +106,9 @@ def register(pair: FinePair) -> FinePair:
     return pair._replace(a=_shift(a, params), known=covered)
 
 
+@lru_cache(_HELD)
 def _basis(shape: tuple[int, ...]) -> list[Floats]:
-    """Return the quadratic monomials of positions, which run from -1 to 1 along either side."""
+    """Return the quadratic monomials of positions, which run from -1 to 1 along either side. Not to be changed."""
     height, width = shape
     u = np.linspace(-1, 1, width, dtype=np.float32)[None].repeat(height, axis=0)
     v = np.linspace(-1, 1, height, dtype=np.float32)[:, None].repeat(width, axis=1)
@@ -111,8 +121,9 @@ def _shift(values: Floats, params: NDArray[np.float64]) -> Floats:
         return values
     rows, columns = np.indices(values.shape, dtype=np.float32)
     for across, down, term in zip(*params.astype(np.float32), _basis(values.shape), strict=True):
-        columns = columns + across * term
-        rows = rows + down * term
+        if across or down:
+            columns = columns + across * term
+            rows = rows + down * term
     out: Floats = cv2.remap(values, columns, rows, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return out
 

@@ -4,6 +4,7 @@ An edit adds content to an image, or removes it: one of the two images has it. T
 content where the other shows plain background.
 """
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -64,7 +65,7 @@ def is_exclusive(
         return False
     again = warp_pair(*finer)
     if only is not None:
-        again = again._replace(common=again.common & pixels_of(only, again.common.shape))
+        again = replace(again, common=again.common & pixels_of(only, again.common.shape))
     if not _is_exclusive(again, match_light(again, agrees), agrees, left):
         return False
     bare = without_ink(again)

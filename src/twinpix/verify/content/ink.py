@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
 from twinpix.verify.alignment.blocks import Floats
-from twinpix.verify.alignment.registration import FinePair, Mask, normalise
+from twinpix.verify.alignment.registration import FinePair, Mask, Normaliser
 from twinpix.verify.thresholds import INK
 
 _INK_WINDOW = 9  # pixels a side in which ink is compared: about a letter of small print
@@ -57,9 +57,10 @@ def compare_ink(pair: FinePair) -> InkComparison:
     a, b, known, _ = pair
     known = np.asarray(cv2.erode(known.astype(np.uint8), np.ones((9, 9), np.uint8), borderValue=0), dtype=bool)
     weight = known.astype(np.float32)
-    first, second = normalise(a, weight), normalise(b, weight)
+    normalise = Normaliser(weight)
+    first, second = normalise(a), normalise(b)
     ink_mask = known & (np.maximum(_local_mean(first * first), _local_mean(second * second)) > INK.min_energy)
-    first, second = _match_sharpness(a, b, first, second, weight, ink_mask)
+    first, second = _match_sharpness(a, b, first, second, normalise, ink_mask)
     off = first - second
     energy = _local_mean(first * first + second * second)
     lighter, darker = (_local_mean(np.maximum(each, 0) ** 2) for each in (off, -off))
@@ -83,7 +84,7 @@ def _grain(mean_square: Floats, energy: Floats, known: Mask) -> np.float32:
 
 
 def _match_sharpness(
-    a: Floats, b: Floats, first: Floats, second: Floats, weight: Floats, ink_mask: Mask
+    a: Floats, b: Floats, first: Floats, second: Floats, normalise: Normaliser, ink_mask: Mask
 ) -> tuple[Floats, Floats]:
     """Blur the sharper of two normalised images until it matches the other."""
     cv2 = opencv()
@@ -94,7 +95,7 @@ def _match_sharpness(
     sharp, soft = (first, second) if of_a else (second, first)
     least = _ink_difference(sharp, soft, ink_mask)
     for sigma in _BLURS:
-        made = normalise(cv2.GaussianBlur(a if of_a else b, (0, 0), sigma), weight)
+        made = normalise(cv2.GaussianBlur(a if of_a else b, (0, 0), sigma))
         now = _ink_difference(made, soft, ink_mask)
         if now >= INK.blur_gain * least:
             break

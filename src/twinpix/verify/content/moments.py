@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
 from twinpix.verify.alignment.affine import Affine, corners, transform_points
-from twinpix.verify.alignment.blocks import Floats, WarpedPair, erode_mask
+from twinpix.verify.alignment.blocks import Floats, WarpedPair
 from twinpix.verify.describe import EditFeatures, excess
 from twinpix.verify.light.normalize import match_sharpness, mean_difference
 from twinpix.verify.light.photometric import ToneMatch
@@ -56,7 +56,7 @@ def are_two_moments(
     sharp = MOMENTS.min_steepness < differs.steepness < 1 / MOMENTS.min_steepness
     if not sharp or differs.bent or tones.tone_change > MOMENTS.max_tone:
         return False
-    inner = erode_mask(pair.common)
+    inner = pair.inner
     first, second = match_sharpness(tones.a, tones.b, inner)
     objects = _join(_mask_differences(first, second) & inner)
     beside = opencv().dilate(objects, np.ones((_BESIDE, _BESIDE), np.uint8))

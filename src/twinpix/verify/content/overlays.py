@@ -1,12 +1,13 @@
 """Overlays that hide a part of an image: stickers, bands, logos, drawn lines."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.alignment.blocks import Floats, WarpedPair, erode_mask, part_of, sample_pixels
+from twinpix.verify.alignment.blocks import Floats, WarpedPair, part_of, sample_pixels
 from twinpix.verify.light.normalize import local_mean
 from twinpix.verify.thresholds import OVERLAYS
 
@@ -28,12 +29,12 @@ def without_overlay(pair: WarpedPair) -> WithoutOverlay | None:
 
     Around them every pixel must be the same, with as much texture as below them.
     """
-    inner = erode_mask(pair.common)
+    inner = pair.inner
     over = overlay_mask_on_background(pair, inner)
     if not over.any() or not any(_is_background(grey, over, inner & ~over) for grey in (pair.a, pair.b)):
         return None
     differs = np.abs(pair.a - pair.b) > OVERLAYS.edit_features
-    return WithoutOverlay(pair._replace(common=pair.common & ~over), part_of(differs & over, inner))
+    return WithoutOverlay(replace(pair, common=pair.common & ~over), part_of(differs & over, inner))
 
 
 def without_ink(pair: WarpedPair) -> WithoutOverlay | None:
@@ -42,7 +43,7 @@ def without_ink(pair: WarpedPair) -> WithoutOverlay | None:
     Every pixel that differs must lie between the bare image and full ink. Of two drawings in one colour, either has
     lines that the other lacks, so neither is the other with ink on it.
     """
-    inner = erode_mask(pair.common)
+    inner = pair.inner
     difference = np.abs(pair.a - pair.b) * inner
     unlike, drawn = difference > OVERLAYS.edit_features, difference > OVERLAYS.ink_difference
     covered = part_of(unlike, inner)
@@ -55,7 +56,7 @@ def without_ink(pair: WarpedPair) -> WithoutOverlay | None:
     cv2 = opencv()
     ink = cv2.dilate(unlike.astype(np.uint8), np.ones((_EDGE, _EDGE), np.uint8)) > 0
     a, b = (np.where(ink, local_mean(grey, ~ink, _FILL), grey) for grey in (pair.a, pair.b))
-    return WithoutOverlay(pair._replace(a=a, b=b), covered)
+    return WithoutOverlay(replace(pair, a=a, b=b), covered)
 
 
 def _is_ink(under: Floats, over: Floats) -> bool:

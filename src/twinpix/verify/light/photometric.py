@@ -11,7 +11,6 @@ from twinpix.verify.alignment.blocks import (
     Floats,
     WarpedPair,
     correlate,
-    erode_mask,
     pixels_of,
     sample_pixels,
 )
@@ -36,7 +35,7 @@ class ToneMatch(NamedTuple):
 
 def match_light(pair: WarpedPair, agrees: Agreement) -> ToneMatch:
     """Align tones, fitted to the blocks that agree."""
-    return match_tones(pair, erode_mask(pair.common) & pixels_of(agrees.fits == 1, pair.common.shape))
+    return match_tones(pair, pair.inner & pixels_of(agrees.fits == 1, pair.common.shape))
 
 
 def untextured_correlation(pair: WarpedPair, tones: ToneMatch, agrees: Agreement) -> float:
@@ -45,7 +44,7 @@ def untextured_correlation(pair: WarpedPair, tones: ToneMatch, agrees: Agreement
     With the same words on two different skies, all textured blocks agree.
     """
     cv2 = opencv()
-    whole = erode_mask(pair.common).astype(np.float32)
+    whole = pair.inner.astype(np.float32)
     size = agrees.fits.shape[::-1]
     a, b, covered = (cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in (tones.a, tones.b, whole))
     covered = covered > PHOTOMETRIC.flat_coverage

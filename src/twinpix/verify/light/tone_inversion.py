@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.alignment.blocks import Floats, WarpedPair, erode_mask, sample_pixels
+from twinpix.verify.alignment.blocks import Floats, WarpedPair, sample_pixels
 from twinpix.verify.pyramid import Pyramid
 from twinpix.verify.thresholds import TONE_INVERSION
 
@@ -35,7 +35,7 @@ def undo_inversion(
     """
     cv2 = opencv()
     least = TONE_INVERSION.min_explained if least is None else least
-    inner = erode_mask(pair.common)
+    inner = pair.inner
     if not inner.any():
         return None
     at = sample_pixels(inner, _CURVE_PIXELS)
