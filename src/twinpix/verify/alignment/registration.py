@@ -64,11 +64,11 @@ class Normaliser:
     def __init__(self, known: Floats) -> None:
         """Prepare for images that are known where `known` is 1, and not where it is 0."""
         self._known = known
-        self._shares = np.maximum(_window_mean(known), np.float32(_EPSILON))
+        self._shares: Floats = np.maximum(_window_mean(known), np.float32(_EPSILON))
 
     def __call__(self, grey: Floats) -> Floats:
         """Normalise one image, in grey levels."""
-        rest: Floats = (grey - _window_mean(grey * self._known) / self._shares) * self._known
+        rest = np.asarray((grey - _window_mean(grey * self._known) / self._shares) * self._known, dtype=np.float32)
         floor = np.float32(REGISTRATION.deviation_floor**2)
         return np.asarray(rest / np.sqrt(_window_mean(rest * rest) / self._shares + floor), dtype=np.float32)
 
