@@ -8,8 +8,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from twinpix.act.apply import Outcome, apply
+    from twinpix.act.apply import apply
     from twinpix.act.lock import acting
+    from twinpix.act.outcome import Outcome
     from twinpix.act.planning.plan import plan
     from twinpix.act.undo import undo
     from twinpix.encoding.options import Options
@@ -50,8 +51,9 @@ __all__ = [
     "write_codes",
 ]
 _MODULES = {
-    "act.apply": ("Outcome", "apply"),
+    "act.apply": ("apply",),
     "act.lock": ("acting",),
+    "act.outcome": ("Outcome",),
     "act.planning.plan": ("plan",),
     "act.undo": ("undo",),
     "encoding.options": ("Options",),

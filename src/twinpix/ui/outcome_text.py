@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 
-from twinpix.act.apply import STOPPED, Outcome
+from twinpix.act.outcome import STOPPED, Outcome
 from twinpix.errors import Exit, SkipKind
 from twinpix.model import Skipped
 from twinpix.text import printable

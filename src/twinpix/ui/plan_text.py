@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from twinpix.act import actions
-from twinpix.act.apply import Outcome
+from twinpix.act.outcome import Outcome
 from twinpix.errors import SkipKind
 from twinpix.model import Plan, Skipped, Unit, can_change
 from twinpix.report.json import dumps
