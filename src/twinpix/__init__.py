@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from twinpix.act.lock import acting
     from twinpix.act.outcome import Outcome
     from twinpix.act.planning.plan import plan
+    from twinpix.act.steps import Plan
     from twinpix.act.undo import undo
     from twinpix.encoding.options import Options
-    from twinpix.model import Plan, Report
+    from twinpix.model import Report
     from twinpix.usecases.codes import (
         encode_files_as_stream,
         encode_pictures,
@@ -55,9 +56,10 @@ _MODULES = {
     "act.lock": ("acting",),
     "act.outcome": ("Outcome",),
     "act.planning.plan": ("plan",),
+    "act.steps": ("Plan",),
     "act.undo": ("undo",),
     "encoding.options": ("Options",),
-    "model": ("Plan", "Report"),
+    "model": ("Report",),
     "usecases.codes": (
         *("encode_files_as_stream", "encode_pictures", "header_of"),
         *("query_codes", "read_codes", "write_codes"),

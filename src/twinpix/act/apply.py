@@ -11,8 +11,8 @@ from twinpix.act.actions import Scope
 from twinpix.act.checks import Checks
 from twinpix.act.lock import acting_once
 from twinpix.act.outcome import STOPPED, Outcome, defer_interrupts, kind_of, reason_of
+from twinpix.act.steps import Plan, Skipped, Step, Unit
 from twinpix.errors import OutputError, StepError, system_reason
-from twinpix.model import Plan, Skipped, Step, Unit
 from twinpix.progress import Progress, ProgressLike, progress_of
 from twinpix.text import printable
 

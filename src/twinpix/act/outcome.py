@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from twinpix.act.journal import WriteError
+from twinpix.act.steps import Skipped
 from twinpix.errors import SkipKind, StepError, system_reason
-from twinpix.model import Skipped
 
 STOPPED = "stopped by Ctrl-C"
 

@@ -13,9 +13,9 @@ from twinpix.act.actions import Action
 from twinpix.act.checks import Checks
 from twinpix.act.lock import acting
 from twinpix.act.outcome import kind_of, reason_of
+from twinpix.act.steps import Skipped, Step
 from twinpix.act.undo import recover_journal, require_near
 from twinpix.errors import ReportError, StepError
-from twinpix.model import Skipped, Step
 
 
 class ActionRun(NamedTuple):

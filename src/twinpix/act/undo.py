@@ -9,8 +9,8 @@ from twinpix.act.actions.base import Linking, LostError
 from twinpix.act.locate import Seeker
 from twinpix.act.lock import acting_once
 from twinpix.act.outcome import STOPPED, Outcome, defer_interrupts, kind_of, reason_of
+from twinpix.act.steps import Skipped, Step
 from twinpix.errors import ReportError, SkipKind, StepError
-from twinpix.model import Skipped, Step
 from twinpix.paths import is_within_any
 from twinpix.progress import Progress, ProgressLike, progress_of
 from twinpix.text import printable

@@ -18,26 +18,13 @@ from twinpix.act.planning.targets import Item, Names, folder_of
 from twinpix.act.regroup import decide_again
 from twinpix.act.sidecars.folders import Folders
 from twinpix.act.sidecars.kinds import PICTURES, is_annotations, key
+from twinpix.act.steps import Facts, Kept, Plan, Skipped, Step, Unit
 from twinpix.act.validate import Places, absolute, scope_of, sound_places
 from twinpix.errors import ReportError, SkipKind, StepError, UsageError
 from twinpix.formats import claims_image
 from twinpix.machine import no_garbage_collection
 from twinpix.managed import IN_LIBRARY, in_library
-from twinpix.model import (
-    Facts,
-    Group,
-    Kept,
-    Match,
-    Member,
-    Plan,
-    Relation,
-    Report,
-    Skipped,
-    Step,
-    Unique,
-    Unit,
-    can_change,
-)
+from twinpix.model import Group, Match, Member, Relation, Report, Unique, can_change
 from twinpix.paths import above, is_within_any
 from twinpix.sources.bit_rot import DAMAGED, differ_in_part, may_be_damaged
 from twinpix.text import printable
