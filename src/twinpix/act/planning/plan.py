@@ -314,7 +314,10 @@ class _Planner:
             if kept := self._members_to_keep(group, choices):
                 self._keep_group(group, kept)
         for image in self.report.unique:
-            self._keep(image, 0, _IN_NO_GROUP)
+            if can_change(path := self.places[image.path]):
+                self._keep(image, 0, _IN_NO_GROUP)
+            else:
+                self._leave_inside(path, 0, represented=False)
 
     def _keep_group(self, group: Group, kept: Sequence[Member]) -> None:
         """Add the keepers of a group, and the duplicates that they do not represent.
@@ -369,14 +372,11 @@ class _Planner:
                 self.items[path] = Item(path, 0, None, filesystem.facts_at(os.path.realpath(path)), "", "", -1, _UNREAD)
 
     def _keep(self, image: Member | Unique, group: int, why: str) -> bool:
-        """Add an image to be copied; False if it has changed.
+        """Add an image that is a file, to be copied; False if it has changed.
 
         References are not copied; images in a library of another program are, because reading changes nothing.
         """
         path = self.places[image.path]
-        if not can_change(path):
-            self._leave_inside(path, group, represented=False)
-            return False
         dealt_with = self._was_dealt_with(path, image)
         if dealt_with and not os.path.lexists(path):
             self.already += 1
