@@ -35,6 +35,7 @@ WATCHED = (
     "twinpix/act/journal.py",
     "twinpix/act/actions/",
     "twinpix/act/apply.py",
+    "twinpix/act/outcome.py",
     "send2trash/",
     "/shutil.py",
 )

@@ -284,6 +284,24 @@ def test_a_small_run_never_loads_the_compiler(photos: Path) -> None:
     assert not {"numba", "scipy", "rich", "msgspec"} & set(done.stdout.split())
 
 
+def test_undo_loads_no_large_library_and_few_modules(photos: Path, tmp_path: Path) -> None:
+    before = sorted(os.listdir(photos))
+    report = tmp_path / "report.json"
+    assert run("find", "-m", "phash:size=16", photos, "--no-store", "-o", report).returncode == 0
+    assert run("resolve", report, "--move", tmp_path / "out", "--apply").returncode == 0
+    assert sorted(os.listdir(photos)) != before
+    journal = str(tmp_path / "report.journal.jsonl")
+    program = (
+        f"import sys\nfrom twinpix.cli.app import run\nassert run(['undo', {journal!r}]) == 0\nprint(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = done.stdout.splitlines()[-1].split()
+    assert sorted(os.listdir(photos)) == before
+    assert not set(loaded) & set(HEAVY)
+    own = [name for name in loaded if name.partition(".")[0] == "twinpix"]
+    assert len(own) < 34, own
+
+
 @pytest.mark.parametrize("command", [(), ("store",), ("bench",)])
 def test_a_command_alone_shows_its_help(command: tuple[str, ...]) -> None:
     done = run(*command)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from twinpix import fingerprints, model, plugins
+from twinpix.act import steps
 from twinpix.keep import base as keep
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -180,7 +181,7 @@ def is_in_code(name: str) -> bool:
 def is_field(name: str) -> bool:
     """True for a field of a type or of a report: `Counts.apart`, or `counts.apart` as in reports."""
     first, _, attribute = name.partition(".")
-    kind = getattr(model, first.capitalize(), None)
+    kind = getattr(model, first.capitalize(), None) or getattr(steps, first.capitalize(), None)
     return attribute in getattr(kind, "__dataclass_fields__", ()) or hasattr(kind, attribute)
 
 

@@ -30,9 +30,10 @@ from libraries import (
 from twinpix import plugins
 from twinpix.act import actions
 from twinpix.act.lock import acting
+from twinpix.act.steps import Plan, Skipped
 from twinpix.cli.app import run
 from twinpix.errors import RefusedError, ReportError, SkipKind, UsageError
-from twinpix.model import Match, Plan, Report, Skipped
+from twinpix.model import Match, Report
 from twinpix.sources import scan
 from twinpix.ui import plan_text
 

@@ -39,9 +39,10 @@ from twinpix.act import filesystem, journal
 from twinpix.act.actions import trash
 from twinpix.act.keepers import Keeper
 from twinpix.act.lock import acting
+from twinpix.act.steps import Facts
 from twinpix.cli.app import run
 from twinpix.errors import RefusedError, ReportError, StepError
-from twinpix.model import Facts, Report
+from twinpix.model import Report
 
 HERE = Path(__file__).parent
 OTHER = Path("/dev/shm")  # usually on another file system than the folder of the tests

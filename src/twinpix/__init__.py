@@ -8,12 +8,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from twinpix.act.apply import Outcome, apply
+    from twinpix.act.apply import apply
     from twinpix.act.lock import acting
+    from twinpix.act.outcome import Outcome
     from twinpix.act.planning.plan import plan
+    from twinpix.act.steps import Plan
     from twinpix.act.undo import undo
     from twinpix.encoding.options import Options
-    from twinpix.model import Plan, Report
+    from twinpix.model import Report
     from twinpix.usecases.codes import (
         encode_files_as_stream,
         encode_pictures,
@@ -50,12 +52,14 @@ __all__ = [
     "write_codes",
 ]
 _MODULES = {
-    "act.apply": ("Outcome", "apply"),
+    "act.apply": ("apply",),
     "act.lock": ("acting",),
+    "act.outcome": ("Outcome",),
     "act.planning.plan": ("plan",),
+    "act.steps": ("Plan",),
     "act.undo": ("undo",),
     "encoding.options": ("Options",),
-    "model": ("Plan", "Report"),
+    "model": ("Report",),
     "usecases.codes": (
         *("encode_files_as_stream", "encode_pictures", "header_of"),
         *("query_codes", "read_codes", "write_codes"),

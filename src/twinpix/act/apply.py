@@ -1,56 +1,22 @@
 """Apply a plan: check the files of each unit, write the journal, and do the steps."""
 
-import contextlib
 import errno
 import os
 import secrets
-import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 
 from twinpix import paths
 from twinpix.act import actions, filesystem, journal
 from twinpix.act.actions import Scope
 from twinpix.act.checks import Checks
 from twinpix.act.lock import acting_once
-from twinpix.errors import OutputError, SkipKind, StepError, system_reason
-from twinpix.model import Plan, Skipped, Step, Unit
+from twinpix.act.outcome import STOPPED, Outcome, defer_interrupts, kind_of, reason_of
+from twinpix.act.steps import Plan, Skipped, Step, Unit
+from twinpix.errors import OutputError, StepError, system_reason
 from twinpix.progress import Progress, ProgressLike, progress_of
 from twinpix.text import printable
 
 _HOPELESS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE})
-
-
-STOPPED = "stopped by Ctrl-C"
-
-
-@dataclass(slots=True)
-class Outcome:
-    """The result of `apply` or `undo`.
-
-    Attributes:
-        journal: Path of the journal; "" if there was nothing to do.
-        done: Number of files.
-        bytes: Their size.
-        skipped: Files that were left alone, with the reason.
-        stopped: Why the run ended early; "" if it did not.
-        copies: Of `done`, the copies that undo removed.
-
-    Example:
-        >>> plan = twinpix.plan(twinpix.find("photos", store=None), "move:to=duplicates")
-        >>> with twinpix.acting():
-        ...     outcome = twinpix.apply(plan, "report.journal.jsonl")
-        >>> outcome.done, outcome.bytes > 0, outcome.skipped, outcome.stopped
-        (1, True, [], '')
-    """
-
-    journal: str
-    done: int = 0
-    bytes: int = 0
-    skipped: list[Skipped] = field(default_factory=list)
-    stopped: str = ""
-    copies: int = 0
 
 
 def apply(plan: Plan, path: str, progress: ProgressLike = None) -> Outcome:
@@ -132,20 +98,6 @@ def _number_steps(units: Sequence[Unit], first: int) -> Iterator[Unit]:
             steps.append(step._replace(number=number, staged=staged))
             number += 1
         yield unit._replace(steps=steps)
-
-
-@contextlib.contextmanager
-def defer_interrupts() -> Iterator[Callable[[], bool]]:
-    """Defer Ctrl-C, so that it does not interrupt a step; yields a function that returns whether it was pressed."""
-    asked: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-    before = signal.signal(signal.SIGINT, lambda number, frame: asked.append(number))
-    try:
-        yield lambda: bool(asked)
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 class _Run:
@@ -243,20 +195,6 @@ class _Run:
         self.outcome.skipped.append(Skipped(unit.steps[0].path, why, unit.group, True, kind_of(error)))
         if isinstance(error, journal.WriteError) or (isinstance(error, OSError) and error.errno in _HOPELESS):
             self.outcome.stopped = f"{why}: stopped at the first file that could not be {self.action.done}"
-
-
-def reason_of(error: Exception) -> str:
-    """Return in words why a file is left alone."""
-    if isinstance(error, journal.WriteError):
-        return f"the journal could not be written: {system_reason(error)}"
-    if isinstance(error, OSError):
-        return f"could not be processed: {system_reason(error)}"
-    return str(error)
-
-
-def kind_of(error: Exception) -> SkipKind:
-    """Return why a file is left alone, for programs."""
-    return error.kind if isinstance(error, StepError) else SkipKind.SYSTEM
 
 
 def _is_of_system(error: Exception) -> bool:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from twinpix.act import filesystem
 from twinpix.act.actions import Action
 from twinpix.act.keepers import Keeper
+from twinpix.act.steps import Kept, Step
 from twinpix.errors import SkipKind, StepError
-from twinpix.model import Kept, Step
 from twinpix.text import printable
 
 

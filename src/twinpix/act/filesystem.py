@@ -13,8 +13,8 @@ import stat
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from twinpix.act.steps import Facts
 from twinpix.errors import SkipKind, StepError, system_reason
-from twinpix.model import Facts
 from twinpix.paths import free_name
 from twinpix.rename import rename_new
 

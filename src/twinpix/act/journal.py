@@ -29,8 +29,8 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from twinpix import owners, paths
+from twinpix.act.steps import Facts, Kept, Step, Unit
 from twinpix.errors import OutputError, ReportError, UsageError, system_reason
-from twinpix.model import Facts, Kept, Step, Unit
 
 SCHEMA = "twinpix.journal/1"
 _GIVE_A_JOURNAL = "Give the file that apply wrote; resolve --apply prints its name"

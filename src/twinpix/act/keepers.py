@@ -11,8 +11,8 @@ import os
 import unicodedata
 
 from twinpix.act import filesystem
+from twinpix.act.steps import Facts
 from twinpix.errors import SkipKind, StepError
-from twinpix.model import Facts
 
 _OPEN = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 

@@ -7,8 +7,8 @@ from functools import cached_property
 
 from twinpix.act import filesystem
 from twinpix.act.journal import JournalRun
+from twinpix.act.steps import Step
 from twinpix.errors import StepError, TwinpixError
-from twinpix.model import Step
 
 
 class Seeker:

@@ -9,10 +9,13 @@ from typing import NamedTuple
 
 from twinpix import owners
 from twinpix.act import filesystem, journal
+from twinpix.act.actions import Action
+from twinpix.act.checks import Checks
 from twinpix.act.lock import acting
+from twinpix.act.outcome import kind_of, reason_of
+from twinpix.act.steps import Skipped, Step
 from twinpix.act.undo import recover_journal, require_near
 from twinpix.errors import ReportError, StepError
-from twinpix.model import Skipped, Step
 
 
 class ActionRun(NamedTuple):
@@ -42,7 +45,7 @@ def open_run(
         for record in opened if apply else ():
             _require_of(record, report)
             require_near(record)
-        left = [row for record in opened if apply for row in recover_journal(record, finish=True)]
+        left = [row for record in opened if apply for row in recover_journal(record, _complete_unit)]
         done: dict[str, Step] = {}
         for record in records:
             done |= find_dealt_with(record, action, options)
@@ -67,6 +70,29 @@ def _require_of(record: journal.Record, report: str) -> None:
         )
 
 
+def _complete_unit(
+    killed: journal.JournalRun, numbers: list[int], action: Action, log: journal.Journal
+) -> list[Skipped]:
+    """Do the steps of a unit that a killed run did not reach, after all checks of a new run.
+
+    Returns the files of steps that could not be done.
+    """
+    checks = Checks(action, killed.kept.values())
+    steps = [killed.steps[number] for number in numbers]
+    try:
+        checks.begin(steps)
+        for step in steps:
+            action.do(step, checks.guard(step))
+            log.note_soon(done=step.number)
+            killed.done.add(step.number)
+    except (StepError, OSError) as error:
+        why = f"{reason_of(error)}; what belongs with it was {action.done} by a run that was killed"
+        return [Skipped(step.path, why, 0, True, kind_of(error)) for step in steps if step.number not in killed.done]
+    finally:
+        checks.end()
+    return []
+
+
 def mend(stem: str) -> list[Skipped]:
     """Repair what killed runs left whose journals `new_journal` has named; returns what could not be repaired.
 
@@ -79,7 +105,7 @@ def mend(stem: str) -> list[Skipped]:
             if journal.is_one(path):  # else it is another program's file
                 record = journal.read(path)
                 require_near(record)
-                left += recover_journal(record, finish=True) if record.is_open else []
+                left += recover_journal(record, _complete_unit) if record.is_open else []
     return left
 
 

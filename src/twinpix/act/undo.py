@@ -6,17 +6,18 @@ from collections.abc import Callable
 
 from twinpix.act import actions, filesystem, journal
 from twinpix.act.actions.base import Linking, LostError
-from twinpix.act.apply import STOPPED, Outcome, defer_interrupts, kind_of, reason_of
-from twinpix.act.checks import Checks
 from twinpix.act.locate import Seeker
 from twinpix.act.lock import acting_once
+from twinpix.act.outcome import STOPPED, Outcome, defer_interrupts, kind_of, reason_of
+from twinpix.act.steps import Skipped, Step
 from twinpix.errors import ReportError, SkipKind, StepError
-from twinpix.model import Skipped, Step
 from twinpix.paths import is_within_any
 from twinpix.progress import Progress, ProgressLike, progress_of
 from twinpix.text import printable
 
 _UNREAD = "cannot be read: its step is not undone"
+CompleteUnit = Callable[[journal.JournalRun, list[int], actions.Action, journal.Journal], list[Skipped]]
+"""Does the steps with these numbers, which a killed run did not reach, and returns the files that were left alone."""
 
 
 def undo(path: str, progress: ProgressLike = None) -> Outcome:
@@ -132,24 +133,27 @@ def _took_place(step: Step, action: actions.Action) -> bool:
     return False
 
 
-def recover_journal(record: journal.Record, *, finish: bool = False) -> list[Skipped]:
+def recover_journal(record: journal.Record, complete: CompleteUnit | None = None) -> list[Skipped]:
     """Repair what a killed run left incomplete, in the files and in its journal.
 
-    Afterwards every file is at its old path or at its target, and all files of a unit are at one place; with `finish`,
-    steps that cannot be undone are completed. Returns the files that could not be repaired.
+    Afterwards every file is at its old path or at its target, and all files of a unit are at one place. A unit of an
+    action without undo is passed to `complete`; without that function it stays incomplete. Returns the files that could
+    not be repaired.
     """
     left: list[Skipped] = []
     log = journal.Journal(record.path)
     try:
         for session in record.sessions:
             if not session.ended:
-                _recover_session(session, finish, log, left)
+                _recover_session(session, complete, log, left)
     finally:
         log.close()
     return left
 
 
-def _recover_session(session: journal.JournalRun, finish: bool, log: journal.Journal, left: list[Skipped]) -> None:
+def _recover_session(
+    session: journal.JournalRun, complete: CompleteUnit | None, log: journal.Journal, left: list[Skipped]
+) -> None:
     action = actions.make(session.action, session.options)
     settled = True
     known = session.done | session.failed | session.undone
@@ -169,30 +173,11 @@ def _recover_session(session: journal.JournalRun, finish: bool, log: journal.Jou
         if not action.permanent:
             for number in sorted(done, reverse=True):
                 _take_back(session, number, action, log, left)
-        elif finish:
-            _carry_through(session, sorted(set(unit) - done), action, log, left)
+        elif complete:
+            left += complete(session, sorted(set(unit) - done), action, log)
     if settled:  # else the next run tries again
         log.note_soon(end="recovered")
         session.ended = "recovered"
-
-
-def _carry_through(
-    session: journal.JournalRun, numbers: list[int], action: actions.Action, log: journal.Journal, left: list[Skipped]
-) -> None:
-    """Do the steps of a unit that a killed run did not reach, after all checks of a new run."""
-    checks = Checks(action, session.kept.values())
-    steps = [session.steps[number] for number in numbers]
-    try:
-        checks.begin(steps)
-        for step in steps:
-            action.do(step, checks.guard(step))
-            log.note_soon(done=step.number)
-            session.done.add(step.number)
-    except (StepError, OSError) as error:
-        why = f"{reason_of(error)}; what belongs with it was {action.done} by a run that was killed"
-        left += [Skipped(step.path, why, 0, True, kind_of(error)) for step in steps if step.number not in session.done]
-    finally:
-        checks.end()
 
 
 def _take_back(

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import twinpix
 from twinpix.act.lock import acting
+from twinpix.act.steps import Plan
 from twinpix.errors import Exit, OutputError, system_reason
-from twinpix.model import Plan
 from twinpix.text import printable
 from twinpix.ui import outcome_text, plan_text
 

@@ -8,7 +8,7 @@ from twinpix.errors import RefusedError
 
 if TYPE_CHECKING:
     from twinpix.act.actions import Action
-    from twinpix.model import Plan
+    from twinpix.act.steps import Plan
 
 
 class DialogueEnd(Enum):

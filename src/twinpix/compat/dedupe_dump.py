@@ -10,9 +10,10 @@ import twinpix
 from twinpix import outputs, sources
 from twinpix.act import actions
 from twinpix.act.actions import Scope
+from twinpix.act.steps import Plan, Step
 from twinpix.encoding.options import FAST_METHOD
 from twinpix.errors import UsageError
-from twinpix.model import Member, Plan, Report, Step, Unique
+from twinpix.model import Member, Report, Unique
 from twinpix.progress import Progress
 from twinpix.report.json import dumps
 from twinpix.usecases.encode import encode_files

@@ -3,9 +3,9 @@
 import os
 from collections.abc import Iterator
 
-from twinpix.act.apply import STOPPED, Outcome
+from twinpix.act.outcome import STOPPED, Outcome
+from twinpix.act.steps import Skipped
 from twinpix.errors import Exit, SkipKind
-from twinpix.model import Skipped
 from twinpix.text import printable
 
 _MAX_LISTED = 20  # files left alone that are listed after an action

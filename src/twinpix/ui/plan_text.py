@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from twinpix.act import actions
-from twinpix.act.apply import Outcome
+from twinpix.act.outcome import Outcome
+from twinpix.act.steps import Plan, Skipped, Unit
 from twinpix.errors import SkipKind
-from twinpix.model import Plan, Skipped, Unit, can_change
+from twinpix.model import can_change
 from twinpix.report.json import dumps
 from twinpix.report.text import how
 from twinpix.text import bytes_text, plural, printable

@@ -8,9 +8,9 @@ from typing import ClassVar, Literal, NamedTuple, Protocol, cast
 
 from twinpix import mounts, plugins
 from twinpix.act import filesystem
+from twinpix.act.steps import Facts, Plan, Step
 from twinpix.errors import RefusedError, SkipKind, StepError, system_reason
 from twinpix.managed import in_library
-from twinpix.model import Facts, Plan, Step
 from twinpix.paths import above
 
 _COARSEST_NS = 2_000_000_000

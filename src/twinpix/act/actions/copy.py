@@ -8,8 +8,8 @@ from typing import ClassVar, Literal
 from twinpix.act import filesystem
 from twinpix.act.actions.base import Placing, holds
 from twinpix.act.keepers import Keeper
+from twinpix.act.steps import Step
 from twinpix.errors import SkipKind, StepError
-from twinpix.model import Step
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from twinpix.act import filesystem
 from twinpix.act.actions.base import Discarding
+from twinpix.act.steps import Step
 from twinpix.errors import SkipKind, StepError
-from twinpix.model import Step
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from twinpix.act import filesystem
 from twinpix.act.actions.base import GONE, Linking, LostError, holds, is_alike, is_untouched
+from twinpix.act.steps import Step
 from twinpix.errors import SkipKind, StepError
-from twinpix.model import Step
 
 
 @dataclass(frozen=True, slots=True)

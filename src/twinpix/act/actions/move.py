@@ -8,8 +8,8 @@ from typing import ClassVar
 from twinpix.act import filesystem
 from twinpix.act.actions.base import Placing, holds, is_alike
 from twinpix.act.keepers import Keeper
+from twinpix.act.steps import Facts, Step
 from twinpix.errors import SkipKind, StepError
-from twinpix.model import Facts, Step
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from twinpix.act import filesystem
 from twinpix.act.actions.base import Linking
+from twinpix.act.steps import Step
 from twinpix.errors import SkipKind, StepError, system_reason
-from twinpix.model import Step
 
 _FICLONE = 0x40049409  # of linux/fs.h
 

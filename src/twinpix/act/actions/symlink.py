@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from twinpix.act.actions.base import Linking
+from twinpix.act.steps import Step
 from twinpix.errors import SkipKind, StepError
-from twinpix.model import Step
 
 
 @dataclass(frozen=True, slots=True)

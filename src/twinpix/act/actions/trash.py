@@ -14,8 +14,8 @@ from typing import ClassVar
 
 from twinpix.act import filesystem
 from twinpix.act.actions.base import Discarding, Scope, is_alike
+from twinpix.act.steps import Step
 from twinpix.errors import SkipKind, StepError, UsageError, system_reason
-from twinpix.model import Step
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from twinpix.act import filesystem
 from twinpix.act.planning.targets import Item
 from twinpix.act.sidecars.folders import Folders
 from twinpix.act.sidecars.kinds import key, stem_of
+from twinpix.act.steps import Kept, Skipped
 from twinpix.errors import SkipKind, StepError
-from twinpix.model import Kept, Skipped
 from twinpix.text import printable
 
 Sidecars = Literal["keep", "same", "all"]

@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from twinpix.act import filesystem
 from twinpix.act.actions import Scope
 from twinpix.act.sidecars.folders import Folders
+from twinpix.act.steps import Skipped, Step
 from twinpix.errors import SkipKind, StepError
 from twinpix.formats import claims_image
 from twinpix.managed import is_library
-from twinpix.model import Skipped, Step
 
 _NOT_COPIED = "is not copied"
 _WASTE = frozenset(

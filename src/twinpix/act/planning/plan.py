@@ -18,26 +18,13 @@ from twinpix.act.planning.targets import Item, Names, folder_of
 from twinpix.act.regroup import decide_again
 from twinpix.act.sidecars.folders import Folders
 from twinpix.act.sidecars.kinds import PICTURES, is_annotations, key
+from twinpix.act.steps import Facts, Kept, Plan, Skipped, Step, Unit
 from twinpix.act.validate import Places, absolute, scope_of, sound_places
 from twinpix.errors import ReportError, SkipKind, StepError, UsageError
 from twinpix.formats import claims_image
 from twinpix.machine import no_garbage_collection
 from twinpix.managed import IN_LIBRARY, in_library
-from twinpix.model import (
-    Facts,
-    Group,
-    Kept,
-    Match,
-    Member,
-    Plan,
-    Relation,
-    Report,
-    Skipped,
-    Step,
-    Unique,
-    Unit,
-    can_change,
-)
+from twinpix.model import Group, Match, Member, Relation, Report, Unique, can_change
 from twinpix.paths import above, is_within_any
 from twinpix.sources.bit_rot import DAMAGED, differ_in_part, may_be_damaged
 from twinpix.text import printable
@@ -327,7 +314,10 @@ class _Planner:
             if kept := self._members_to_keep(group, choices):
                 self._keep_group(group, kept)
         for image in self.report.unique:
-            self._keep(image, 0, _IN_NO_GROUP)
+            if can_change(path := self.places[image.path]):
+                self._keep(image, 0, _IN_NO_GROUP)
+            else:
+                self._leave_inside(path, 0, represented=False)
 
     def _keep_group(self, group: Group, kept: Sequence[Member]) -> None:
         """Add the keepers of a group, and the duplicates that they do not represent.
@@ -382,14 +372,11 @@ class _Planner:
                 self.items[path] = Item(path, 0, None, filesystem.facts_at(os.path.realpath(path)), "", "", -1, _UNREAD)
 
     def _keep(self, image: Member | Unique, group: int, why: str) -> bool:
-        """Add an image to be copied; False if it has changed.
+        """Add an image that is a file, to be copied; False if it has changed.
 
         References are not copied; images in a library of another program are, because reading changes nothing.
         """
         path = self.places[image.path]
-        if not can_change(path):
-            self._leave_inside(path, group, represented=False)
-            return False
         dealt_with = self._was_dealt_with(path, image)
         if dealt_with and not os.path.lexists(path):
             self.already += 1

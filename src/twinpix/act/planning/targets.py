@@ -12,8 +12,9 @@ from twinpix import paths
 from twinpix.act.actions import Action, Scope
 from twinpix.act.actions.base import Outside
 from twinpix.act.sidecars.kinds import is_annotations, key
+from twinpix.act.steps import Facts
 from twinpix.act.validate import absolute
-from twinpix.model import Facts, Match, Report
+from twinpix.model import Match, Report
 from twinpix.paths import above, is_within
 
 

@@ -11,8 +11,8 @@ from twinpix.cli import common
 from twinpix.errors import Exit
 
 if TYPE_CHECKING:
+    from twinpix.act.steps import Plan
     from twinpix.compat.remove_duplicates import Duplicates, Encoded, Options
-    from twinpix.model import Plan
 
 _MAX_LISTED = 10  # file names that are listed in a message
 

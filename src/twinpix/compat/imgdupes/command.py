@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping, Sequence
 
+from twinpix.act.steps import Skipped
 from twinpix.compat.imgdupes import display, engines, files, grouping, hashing, logs, messages, output
 from twinpix.compat.imgdupes.deletion import delete, mend
 from twinpix.compat.imgdupes.dialogue import Dialogue
@@ -11,7 +12,6 @@ from twinpix.compat.imgdupes.grouping import Set
 from twinpix.compat.imgdupes.hashing import Image
 from twinpix.compat.imgdupes.options import Options
 from twinpix.errors import Exit
-from twinpix.model import Skipped
 
 REFUSED = 1  # the exit code of imgdupes for options that exclude each other
 

@@ -7,11 +7,12 @@ from functools import cache
 import twinpix
 from twinpix.act import filesystem, session
 from twinpix.act.lock import acting
+from twinpix.act.steps import Facts, Plan, Skipped, Step, Unit
 from twinpix.act.validate import absolute
 from twinpix.compat.imgdupes.hashing import Image
 from twinpix.errors import SkipKind, StepError
 from twinpix.managed import IN_LIBRARY, in_library
-from twinpix.model import Counts, Facts, Group, Match, Member, Plan, Relation, Report, Skipped, Step, Unit
+from twinpix.model import Counts, Group, Match, Member, Relation, Report
 
 
 def delete(kept: Sequence[Image], gone: Sequence[Image], folder: str | None) -> dict[str, str]:

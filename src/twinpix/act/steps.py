@@ -1,11 +1,15 @@
-"""The plan of an action: steps, and files that it leaves alone."""
+"""The types of a plan: steps, and files that an action leaves alone.
+
+`twinpix.model` is imported for type checkers only: it imports numpy, which takes longer than to undo a few steps.
+"""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from twinpix.errors import SkipKind
-from twinpix.model.matches import DistanceUnit
-from twinpix.model.report import Match
+
+if TYPE_CHECKING:
+    from twinpix.model import DistanceUnit, Match
 
 
 class Facts(NamedTuple):
@@ -42,7 +46,7 @@ class Unit(NamedTuple):
 
     group: int  # number of the group; 0: none
     steps: list[Step]
-    match: Match | None = None  # with the keeper; None: a transitive match, or no duplicate
+    match: "Match | None" = None  # with the keeper; None: a transitive match, or no duplicate
     reason: str = ""  # why the image is copied, or why the keeper of the duplicate is kept; "" if unknown
     companions: int = 0  # how many of the steps, the last ones, are on companion files
 
@@ -99,7 +103,7 @@ class Plan:
     units: list[Unit]
     skipped: list[Skipped]
     already: int = 0
-    distance_unit: DistanceUnit = "bits"
+    distance_unit: "DistanceUnit" = "bits"
 
     @property
     def steps(self) -> list[Step]:
