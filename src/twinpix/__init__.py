@@ -71,9 +71,10 @@ _MODULES = {
 }
 _PLACES = {name: module for module, names in _MODULES.items() for name in names}
 
+if not TYPE_CHECKING:  # a checker would take any name for one of the package
 
-def __getattr__(name: str) -> Any:
-    """Load a public name at its first use, so that `import twinpix` takes almost no time."""
-    if name in _PLACES:
-        return getattr(importlib.import_module(f"twinpix.{_PLACES[name]}"), name)
-    raise AttributeError(f"module 'twinpix' has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        """Load a public name at its first use, so that `import twinpix` takes almost no time."""
+        if name in _PLACES:
+            return getattr(importlib.import_module(f"twinpix.{_PLACES[name]}"), name)
+        raise AttributeError(f"module 'twinpix' has no attribute {name!r}")

@@ -42,9 +42,10 @@ _MODULES = {
 }
 _PLACES = {name: module for module, names in _MODULES.items() for name in names}
 
+if not TYPE_CHECKING:  # a checker would take any name for one of the package
 
-def __getattr__(name: str) -> Any:
-    """Load a name at its first use, because most need libraries that compare or draw images."""
-    if name not in _PLACES:
-        raise AttributeError(f"module 'twinpix.ui' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"twinpix.ui.{_PLACES[name]}"), name)
+    def __getattr__(name: str) -> Any:
+        """Load a name at its first use, because most need libraries that compare or draw images."""
+        if name not in _PLACES:
+            raise AttributeError(f"module 'twinpix.ui' has no attribute {name!r}")
+        return getattr(importlib.import_module(f"twinpix.ui.{_PLACES[name]}"), name)
