@@ -350,6 +350,20 @@ def test_a_match_via_a_third_image_is_within_the_radius(tmp_path: Path) -> None:
         assert match.distance <= 0.35
 
 
+@pytest.mark.parametrize("kind", ["scene", "street"])
+def test_fine_texture_of_a_reduced_image_is_no_noise(kind: str) -> None:
+    texture = np.random.default_rng(1).normal(0, 8, (120, 160)).repeat(5, axis=0).repeat(5, axis=1)
+    image = _plus(draw(kind, 1, (800, 600)), texture[..., None])
+    small = image.resize((160, 120), Image.Resampling.BOX)
+    assert verdict_of(image, small).detail == "resized 0.2"
+    noisy = _plus(small, np.random.default_rng(2).normal(0, 18, (120, 160, 3)))
+    assert verdict_of(image, noisy).detail == "edited: noisy, resized 0.2"
+
+
+def _plus(image: Image.Image, levels: np.ndarray) -> Image.Image:
+    return Image.fromarray((np.asarray(image, np.float64) + levels).clip(0, 255).astype(np.uint8))
+
+
 def on_soft_ground(seed: int) -> Image.Image:
     """An object before a wall with a slight gradient."""
     wall = np.linspace(205, 170, 480)[None, :, None] * np.ones((360, 1, 3))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from twinpix.machine import cores
 from twinpix.search.base import OnProgress, no_progress
-from twinpix.search.joins import Search
+from twinpix.search.joins import Blocks, Search
 
 RADIUS = 4
 """Maximum Hamming distance in bits between the codes of two matching keypoints."""
@@ -59,6 +59,8 @@ def find_pairs(
     are inverted in a mirrored image. `enough` is the minimum number of inliers. The radius is reduced if the pairs of
     codes within it would not fit in memory.
     """
+    from twinpix.localfeatures import wgc_voting as loops
+
     starts, codes, geometry, image_sizes = sets
     distinct, code = np.unique(codes, return_inverse=True)
     if len(starts) < 3 or not len(distinct) or of == 0:
@@ -69,8 +71,8 @@ def find_pairs(
     asked = np.zeros(len(distinct), bool)
     asked[code[: starts[of]]] = True
     links, linked = _link_codes(distinct, np.flatnonzero(asked), mirror, radius, on_progress)
-    reached = np.concatenate([[0], np.cumsum(np.diff(posts)[linked >> 1])])
-    common = np.maximum(np.diff(reached[links]), 1).astype(np.float32)
+    common = np.empty(len(distinct), np.float32)
+    loops.count_matches(links, linked, posts, common)
     owner = np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))
     shape = np.ascontiguousarray(geometry), np.ascontiguousarray(image_sizes), codes, np.uint64(mirror)
     keypoint_sets = starts, owner, code.astype(np.int32).reshape(-1), *shape
@@ -114,21 +116,32 @@ def _link_codes(
 
     Those of code `u` are `linked[links[u]:links[u + 1]]`, each as `code << 1 | mirrored`; `links` is `(n + 1,)`.
     """
+    from twinpix.localfeatures import wgc_voting as loops
+
     radius = _affordable_radius(distinct, radius)
     search = Search("auto", lambda share: on_progress(0.5 * share))
-    flipped = distinct ^ np.uint64(mirror)
-    queries = _bytes(distinct[asked])
-    a, b, _ = search.join(queries, _bytes(flipped), radius)
+    queries, flipped = _bytes(distinct[asked]), _bytes(distinct ^ np.uint64(mirror))
+    mirrored = _from_queries(search.join_blocks(queries, flipped, radius), asked)
     if len(asked) == len(distinct):
-        i, j, _ = search.self_join(queries, radius)
-        left, right = np.concatenate([asked, i, j]), np.concatenate([asked, j, i])
+        pairs = _from_queries(search.self_join_blocks(queries, radius), asked)
+        each = asked.astype(np.int32)
+        plain = [(each, each), *pairs, *((right, left) for left, right in pairs)]
     else:
-        left, right, _ = search.join(queries, _bytes(distinct), radius)
-        left = asked[left]
-    left = np.concatenate([left, asked[a]])
-    right = np.concatenate([right << 1, (b << 1) | 1]).astype(np.int32)
-    order = np.argsort(left, kind="stable")
-    return np.searchsorted(left[order], np.arange(len(distinct) + 1)), right[order]
+        plain = _from_queries(search.join_blocks(queries, _bytes(distinct), radius), asked)
+    links = np.zeros(len(distinct) + 1, np.int64)
+    for left, _ in (*plain, *mirrored):
+        loops.count_links(left, links)
+    np.cumsum(links, out=links)
+    linked, ends = np.empty(links[-1], np.int32), links[:-1].copy()
+    for blocks, flag in ((plain, 0), (mirrored, 1)):
+        for left, right in blocks:
+            loops.append_links(left, right, flag, ends, linked)
+    return links, linked
+
+
+def _from_queries(blocks: Blocks, asked: NDArray[np.int64]) -> list[tuple[NDArray[np.int32], NDArray[np.int32]]]:
+    """Return pairs of queries and codes as pairs of codes; of half the bytes, as there may be a hundred million."""
+    return [(asked[i].astype(np.int32), j.astype(np.int32)) for i, j, _ in blocks]
 
 
 def _affordable_radius(distinct: NDArray[np.uint64], radius: int) -> int:

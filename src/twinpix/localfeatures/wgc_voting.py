@@ -27,6 +27,33 @@ _STRETCH = 2.0  # maximum anisotropy of a transform: the ratio of its singular v
 
 
 @compiled()
+def count_links(left: Any, counts: Any) -> None:
+    """Add the number of links of each code `left` `(pairs,)` to `counts[code + 1]`."""
+    for k in range(len(left)):
+        counts[left[k] + 1] += 1
+
+
+@compiled()
+def append_links(left: Any, right: Any, mirrored: Any, ends: Any, linked: Any) -> None:
+    """Write each code `right` as `code << 1 | mirrored` behind the links of its code `left`, which `ends` ends."""
+    for k in range(len(left)):
+        at = ends[left[k]]
+        linked[at] = (right[k] << 1) | mirrored
+        ends[left[k]] = at + 1
+
+
+@compiled()
+def count_matches(links: Any, linked: Any, posts: Any, common: Any) -> None:
+    """Write the number of keypoints that match each code to `common` `(codes,)`, at least 1."""
+    for u in range(len(common)):
+        total = 0
+        for e in range(links[u], links[u + 1]):
+            v = linked[e] >> 1
+            total += posts[v + 1] - posts[v]
+        common[u] = max(total, 1)
+
+
+@compiled()
 def reach(first: Any, last: Any, starts: Any, code: Any, links: Any, linked: Any, posts: Any) -> Any:
     """Return the maximum number of keypoint matches of one of the images `first` to `last`."""
     largest = 0

@@ -89,13 +89,15 @@ class Search:
 
     def self_join_blocks(self, codes: NDArray[Any], radius: float) -> Blocks:
         """Return the blocks of the function `self_join_blocks`."""
-        codes = check_codes(codes, radius)  # here, so that errors are raised at the call and not at the first block
+        return self._blocks(check_codes(codes, radius), None, radius)
 
-        def blocks() -> Blocks:
-            with closing(self._order(codes, None, radius)) as found:
-                yield from found.blocks()
+    def join_blocks(self, queries: NDArray[Any], gallery: NDArray[Any], radius: float) -> Blocks:
+        """Return the pairs of `join`, in the same order, in blocks of bounded size."""
+        return self._blocks(*check_both(queries, gallery, radius), radius)
 
-        return blocks()
+    def _blocks(self, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float) -> Blocks:
+        with closing(self._order(queries, gallery, radius)) as found:
+            yield from found.blocks()
 
     def _order(self, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float, own: int = 0) -> Ordered:
         radius = limit(queries, radius)

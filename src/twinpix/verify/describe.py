@@ -229,7 +229,7 @@ def _name_changes(differs: EditFeatures, change: Decomposition, b: Pyramid) -> l
         out.append(Part("edited", "edited everywhere"))
     if differs.steepness < DESCRIBE.blurred:
         out.append(Part("edited", "edited: blurred"))
-    elif abs(differs.grain) > DESCRIBE.grain:
+    elif abs(differs.grain) > (DESCRIBE.grain if as_large else DESCRIBE.grain_resized):
         out.append(Part("edited", "edited: noisy" if differs.grain > 0 else "edited: smoothed"))
     elif differs.steepness > (DESCRIBE.sharpened if as_large else DESCRIBE.sharpened_resized):
         out.append(Part("edited", "edited: sharpened"))

@@ -1000,6 +1000,11 @@ class Describe:
     """Grey levels in flat blocks. Why: JPEG noise is less. Data: copies.
     Test: test_local.py::test_a_match_describes_the_edit
     """
+    grain_resized: float = 5.0
+    """The same, of a resized image. Why: fine texture that a reduced image keeps looks like noise of it; one in ten of
+    40 photos at a fifth of the size exceeds it, and as many with real noise of 15 levels do not. Data: copies.
+    Test: test_verify.py::test_fine_texture_of_a_reduced_image_is_no_noise
+    """
     grain_flattest: float = 0.3
     """Quantile of the blocks' noise. Why: blocks below it have no texture that is taken for noise. Data: copies.
     Test: test_local.py::test_a_match_describes_the_edit
