@@ -5,6 +5,7 @@ import os
 import re
 import resource
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -190,6 +191,11 @@ if __name__ == "__main__":
 
 def test_query_compare_encode_store_methods_demo(photos: Path, tmp_path: Path) -> None:
     assert "identical-file" in run("query", "-m", "phash:size=16", photos / "0.png", "--in", photos).stdout
+    shutil.copy(photos / "0.png", photos / "same.png")
+    rows = run("query", photos / "0.png", "--in", photos).stdout.splitlines()
+    (photos / "same.png").unlink()
+    assert len(rows) > 1
+    assert len({row.index(str(photos)) for row in rows}) == 1  # the paths stand below each other
     nothing = run("query", "-m", "phash:size=16", photos / "1.png", "--in", photos)
     assert nothing.stdout == "no copy found\n"
     assert json.loads(run("query", "-m", "phash:size=16", photos / "0.png", "--in", photos, "--json").stdout)["hits"]

@@ -66,11 +66,11 @@ def query(
     if as_json:
         print(dumps({"query": image, "hits": [hit._asdict() for hit in hits]}), end="")
     else:
-        for hit in hits:
-            alike = f", {hit.agrees:.0%} alike" if hit.agrees is not None else ""
-            print(
-                f"{format_distance(hit.distance):>6}  {(hit.detail or hit.relation) + alike:16}  {printable(hit.path)}"
-            )
+        alike = [f", {hit.agrees:.0%} alike" if hit.agrees is not None else "" for hit in hits]
+        names = [(hit.detail or hit.relation) + share for hit, share in zip(hits, alike, strict=True)]
+        width = max(map(len, names), default=0)
+        for hit, name in zip(hits, names, strict=True):
+            print(f"{format_distance(hit.distance):>6}  {name:{width}}  {printable(hit.path)}")
         if not hits:
             print("no copy found")
     if failures:
