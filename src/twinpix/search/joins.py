@@ -96,6 +96,7 @@ class Search:
         return self._blocks(*check_both(queries, gallery, radius), radius)
 
     def _blocks(self, queries: NDArray[Any], gallery: NDArray[Any] | None, radius: float) -> Blocks:
+        """Yield the sorted pairs of codes that the caller has checked: errors are raised at its call, not here."""
         with closing(self._order(queries, gallery, radius)) as found:
             yield from found.blocks()
 

@@ -142,7 +142,7 @@ def _verify_once(
             return _describe(a, b, one, one.differs, via)
         if one.contrary:
             return _reject(one)
-    tried = list(_try_transforms(a, b, guesses, least, align, exact=exact, known=scored))
+    tried = list(_try_transforms(a, b, guesses, least, align, exact=exact, scored=scored))
     if (moment := next((one for one in tried if one.other_moment), None)) is not None:
         return _reject(moment)
     best = max(tried, key=lambda one: one.rank, default=None)
@@ -203,21 +203,21 @@ def _try_transforms(
     align: Align,
     *,
     exact: bool,
-    known: Sequence[Hypothesis] = (),
+    scored: Sequence[Hypothesis] = (),
 ) -> Iterator[Hypothesis]:
     """Score transforms, the cheapest first, until one decides: guesses, keypoints, refinement by ECC.
 
-    `known` are the scores of the first guesses.
+    `scored` are the scores of the first guesses.
 
     A transform that hardly differs from an earlier one is not scored again: pages and windows of one design agree as
     exactly under the first as under any.
     """
     best: Hypothesis | None = None
-    scored: list[Hypothesis] = []
+    done: list[Hypothesis] = []
     for number, a_to_b in enumerate(guesses):
-        one = known[number] if number < len(known) else score_hypothesis(a, b, a_to_b, least)
+        one = scored[number] if number < len(scored) else score_hypothesis(a, b, a_to_b, least)
         yield one
-        scored.append(one)
+        done.append(one)
         if exact and best is None and one.decided:  # only the first is exact
             return
         if one.clear or one.refuted:
@@ -228,17 +228,17 @@ def _try_transforms(
         spread = _spread(by_keypoints, a, b)
         sure = len(by_keypoints.a) >= ALIGNMENT.many_inliers and spread >= ALIGNMENT.wide_spread
         least *= ALIGNMENT.many_inliers_factor if sure else 1
-        same = None if sure else _find_scored(a, by_keypoints.a_to_b, scored)
+        same = None if sure else _find_scored(a, by_keypoints.a_to_b, done)
         one = same or score_hypothesis(a, b, by_keypoints.a_to_b, least, sure=sure)
         one = one._replace(inliers=len(by_keypoints.a), spread=spread)
         yield one
-        scored.append(one)
+        done.append(one)
         if one.decided:
             return
         best = one if best is None or one.rank > best.rank else best
     if best is not None and best.agrees.share > ALIGNMENT.min_refined_share:
         fine = refine(a, b, best.a_to_b)
-        if fine is not None and _find_scored(a, fine, scored) is None:
+        if fine is not None and _find_scored(a, fine, done) is None:
             yield score_hypothesis(a, b, fine, least)._replace(inliers=best.inliers, spread=best.spread)
 
 

@@ -66,13 +66,16 @@ def query(
     if as_json:
         print(dumps({"query": image, "hits": [hit._asdict() for hit in hits]}), end="")
     else:
-        alike = [f", {hit.agrees:.0%} alike" if hit.agrees is not None else "" for hit in hits]
-        names = [(hit.detail or hit.relation) + share for hit, share in zip(hits, alike, strict=True)]
-        width = max(map(len, names), default=0)
-        for hit, name in zip(hits, names, strict=True):
-            print(f"{format_distance(hit.distance):>6}  {name:{width}}  {printable(hit.path)}")
+        width = max((len(_in_words(hit)) for hit in hits), default=0)
+        for hit in hits:
+            print(f"{format_distance(hit.distance):>6}  {_in_words(hit):{width}}  {printable(hit.path)}")
         if not hits:
             print("no copy found")
     if failures:
         typer.echo(f"twinpix: {plural(len(failures), 'file')} could not be used", err=True)
     return Exit.FOUND if fail_if_found and hits else Exit.DONE
+
+
+def _in_words(hit: "Hit") -> str:
+    alike = f", {hit.agrees:.0%} alike" if hit.agrees is not None else ""
+    return (hit.detail or hit.relation) + alike

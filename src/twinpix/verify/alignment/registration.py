@@ -1,6 +1,5 @@
 """Register two images to a fraction of a pixel, and normalise them locally."""
 
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +22,6 @@ _RIDGE = 1e-4  # of the mean diagonal: along parallel edges a shift is undetermi
 _TOLERANCE = 0.02  # pixels: the last step of an iteration
 _CAUCHY = 1.5  # medians of the residual at which the weight of a pixel is a half
 _ANTIALIAS, _MIN_BLUR = 0.9, 0.05  # scale below which an image is smoothed first; pixels, and a residual above 0
-_HELD = 4  # sets of monomials that a process keeps: those of the resolutions of one pair, 8 MB each at 640 pixels
 _COVERED, _EPSILON = 0.99, 1e-3  # share of a resampled pixel that is known; divisor above 0
 
 
@@ -106,9 +104,8 @@ def register(pair: FinePair) -> FinePair:
     return pair._replace(a=_shift(a, params), known=covered)
 
 
-@lru_cache(_HELD)
 def _basis(shape: tuple[int, ...]) -> list[Floats]:
-    """Return the quadratic monomials of positions, which run from -1 to 1 along either side. Not to be changed."""
+    """Return the quadratic monomials of positions, which run from -1 to 1 along either side."""
     height, width = shape
     u = np.linspace(-1, 1, width, dtype=np.float32)[None].repeat(height, axis=0)
     v = np.linspace(-1, 1, height, dtype=np.float32)[:, None].repeat(width, axis=1)
