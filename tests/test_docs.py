@@ -69,6 +69,31 @@ def test_the_readme_shows_what_the_demo_prints(
     assert not missing, "run make demo and put its output into the README"
 
 
+def test_the_page_on_verification_shows_what_compare_prints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from PIL import Image
+
+    from twinpix.cli.app import run
+
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "local.md").read_text(encoding="utf-8")
+    assert run(["demo", "demo"]) == 0
+    crop = re.search(r"\.crop\(\((\d+), (\d+), (\d+), (\d+)\)\)\.save", page)
+    assert crop is not None
+    left, top, right, bottom = map(int, crop.groups())
+    with Image.open("demo/camera/canyon.jpg") as image:
+        image.crop((left, top, right, bottom)).save("canyon-crop.webp")
+    capfd.readouterr()
+    commands = re.findall(r"^\$ twinpix (compare [^|\n]*)", page, re.MULTILINE)
+    assert len(commands) == 3
+    for command in commands:
+        assert run(command.split()) == 0
+    printed = {shape(line) for line in capfd.readouterr().out.splitlines() if line.startswith(("verdict", "verif"))}
+    assert len(printed) == 4
+    assert printed <= {shape(line) for line in page.splitlines()}
+
+
 def test_the_documents_count_the_edits_of_bench_copies() -> None:
     from twinpix.evaluation.edits import EDITS
 

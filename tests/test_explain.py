@@ -14,13 +14,14 @@ from PIL import Image, ImageDraw, ImageOps
 
 import twinpix
 from commands import run
+from documents import document
 from drawings import draw
-from hard_negatives import squared_paper, two_steps_aside
+from hard_negatives import Pair, fabrics, forms, meme_of_one_template, same_inset, skies, squared_paper, two_steps_aside
 from twinpix import ui
 from twinpix.errors import OutputError, UsageError
 from twinpix.ui import explain, lettering
 from twinpix.usecases.compare import Comparison
-from twinpix.verify import common_points
+from twinpix.verify import Rejection, common_points
 from twinpix.verify.alignment.blocks import agreement, warp_pair
 from twinpix.verify.thresholds import DECISION
 
@@ -163,8 +164,38 @@ def test_high_agreement_without_a_match_is_reported_as_such(tmp_path: Path) -> N
     assert comparison.verification.agrees > DECISION.min_agreement
     assert comparison.verdict.startswith(
         f"different images: at the best alignment {comparison.verification.agrees:.0%} of the overlap agrees, "
-        "but its texture does not, "
+        "but each image has content where the other one has plain background, "
     )
+
+
+@pytest.mark.parametrize(
+    ("pair", "rejection", "words"),
+    [
+        (forms, "exclusive", "content where the other one has plain background"),
+        (fabrics, "light", "light and dark areas are in different places"),
+        (meme_of_one_template, "moment", "other objects are in the same view"),
+        (same_inset, "overlap", "the overlap is too small a part of the images"),
+        (skies, "agreement", "of the overlap agrees"),
+    ],
+)
+def test_a_verdict_names_the_test_that_rejects(
+    tmp_path: Path, pair: Callable[[], Pair], rejection: Rejection, words: str
+) -> None:
+    drawn_pair = pair()
+    drawn_pair.a.save(tmp_path / "a.png")
+    drawn_pair.b.save(tmp_path / "b.png")
+    comparison = twinpix.compare(tmp_path / "a.png", tmp_path / "b.png")
+    assert (comparison.same, comparison.verification.rejection) == (False, rejection)
+    assert words in comparison.verdict
+
+
+@pytest.mark.parametrize("family", ["bill", "invoice"])
+def test_other_text_on_a_page_is_named(tmp_path: Path, family: str) -> None:
+    for number in (0, 1):
+        document(family, 11, number, 1, side=900).save(tmp_path / f"{number}.png")
+    comparison = twinpix.compare(tmp_path / "0.png", tmp_path / "1.png")
+    assert (comparison.same, comparison.verification.rejection) == (False, "text")
+    assert "but their text differs" in comparison.verdict
 
 
 def test_images_with_almost_no_detail_are_not_called_different(tmp_path: Path) -> None:

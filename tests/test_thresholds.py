@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from drawings import draw
+from twinpix import fingerprints
 from twinpix.imaging import picture_of
 from twinpix.verify import COLOUR, DETAIL, orientation_transform, pyramid_of, thresholds, verify_pair
 from twinpix.verify.thresholds import CONCERNS, DATA, DECISION, override_threshold
@@ -34,6 +35,10 @@ def fields() -> list[tuple[str, str, str]]:
                     shown = value.value if isinstance(value, ast.Constant) else ""
                     out.append((kind.name, field.target.id, " ".join(str(shown).split())))
     return out
+
+
+def test_the_default_bound_of_agreement_is_that_of_local_features() -> None:
+    assert pytest.approx(DECISION.min_agreement) == 1 - fingerprints.make("local").radii["normal"]
 
 
 def functions_of(name: str) -> set[str]:

@@ -50,7 +50,7 @@ def _read(text: str) -> Known:
     fields = json.loads(text)
     if fields is None:
         return None
-    relation, detail, back, agrees, (of_a, of_b), inliers, there, *flags, (border_a, border_b) = fields
+    relation, detail, back, agrees, (of_a, of_b), inliers, there, *flags, (border_a, border_b), rejection = fields
     a_to_b = None if there is None else np.array(there, dtype=np.float64).reshape(2, 3)
     verdict = Verdict(relation, detail, back, agrees, (of_a, of_b), inliers, a_to_b, *flags)
-    return verdict._replace(borders=(border_a, border_b))
+    return verdict._replace(borders=(border_a, border_b), rejection=rejection)

@@ -134,7 +134,7 @@ class Match:
         detail: The relation with its parameters, if the pair was verified.
         tier: The method that proposed the pair, if there are several.
         agrees: Share of the overlap that agrees, 0 to 1; None: not verified.
-        points: Number of inlier keypoints, if they were computed.
+        points: Number of inlier keypoints; 0 if a transform decided without them, which says nothing against the match.
         same_code: Whether the codes are equal.
         back: The detail from `b` to `a`; "" if the pair was not verified, or in older reports.
         borders: Whether `a` and `b` has a border that the other one lacks.

@@ -25,10 +25,27 @@ from twinpix.progress import Progress
 from twinpix.sources import explain_no_image, path_advice, read
 from twinpix.store import Result
 from twinpix.text import plural
-from twinpix.verify import Affine, Explanation, Pyramid, Verdict
+from twinpix.verify import Affine, Explanation, Pyramid, Rejection, Verdict
 
 _UNDECIDED = "too little texture to decide"
 """How a verdict begins if the images have almost no texture: they are then not called different."""
+
+_BUT: dict[Rejection, str] = {
+    "texture": "but the overlap has too little texture",
+    "overlap": "but the overlap is too small a part of the images",
+    "agreement": "but that is too little",
+    "area": "but not most of the area: small details agree, large areas do not",
+    "borders": "but not if their borders are counted",
+    "direction": "but only along edges of one direction, as in many images",
+    "light": "but light and dark areas are in different places",
+    "exclusive": "but each image has content where the other one has plain background",
+    "moment": "but other objects are in the same view",
+    "chance": "but they differ beside it, and small or repeated parts of any two images agree",
+    "recoloured": "but too few blocks agree to show that the colours were changed",
+    "text": "but their text differs",
+    "edges": "but the directions of their edges do not agree",
+}
+"""Why two images are no copies, by the test of verification that they failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,7 +331,7 @@ def _verify(pairs: Sequence[_Decoded], method: Fingerprint, detail_score: int) -
     least = 1 - method.radii["normal"] if method.proposes else verify.DECISION.min_agreement
     verdict = verify.verify_pair(a, b, maps, least)
     views = a, b = verify.as_compared(verdict, a, b)
-    found = verify.explain_pair(verdict, a, b, maps)
+    found = verify.explain_pair(verdict, a, b, maps, least)
     if detail_score < LOW_DETAIL_BELOW:
         nothing = Words(_UNDECIDED, "blank, flat or a smooth gradient")
         blank = found._replace(verdict=found.verdict._replace(relation=None, detail="", back=""))
@@ -349,8 +366,7 @@ def _words(found: Explanation, least: float) -> Words:
     if verdict.agrees < least:
         return Words("different images", f"at the best alignment only {share} of the overlap agrees, {inliers}")
     return Words(
-        "different images",
-        f"at the best alignment {share} of the overlap agrees, {_why_not_despite_agreement(found)}, {inliers}",
+        "different images", f"at the best alignment {share} of the overlap agrees, {_why_rejected(verdict)}, {inliers}"
     )
 
 
@@ -361,9 +377,9 @@ def _why_no_copies(found: Explanation, least: float) -> str:
         return "but the overlap has too little texture"
     if found.verdict.agrees < least:
         return f"the pixels agree on only {agrees} of the overlap"
-    return f"{agrees} of the overlap agrees, {_why_not_despite_agreement(found)}"
+    return f"{agrees} of the overlap agrees, {_why_rejected(found.verdict)}"
 
 
-def _why_not_despite_agreement(found: Explanation) -> str:
+def _why_rejected(verdict: Verdict) -> str:
     """Return why two images whose overlap agrees are not copies."""
-    return "but the overlap is a small part of both" if found.is_partial else "but its texture does not"
+    return _BUT[verdict.rejection or "agreement"]

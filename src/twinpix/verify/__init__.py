@@ -13,7 +13,7 @@ from twinpix.verify.alignment.affine import (
 from twinpix.verify.alignment.coarse import differing_places
 from twinpix.verify.explain import DifferenceMap, Explanation, Places, common_points, difference_map, explain_pair
 from twinpix.verify.faults import faults, reason_of
-from twinpix.verify.hypothesis import Via
+from twinpix.verify.hypothesis import Rejection, Via
 from twinpix.verify.pyramid import COLOUR, DETAIL, FULL, Pyramid, pyramid_of
 from twinpix.verify.thresholds import ALIGNMENT, COARSE, DECISION
 from twinpix.verify.verify_pair import VERSION, Verdict, as_compared, verify_pair, verify_quick
@@ -31,6 +31,7 @@ __all__ = [
     "Explanation",
     "Places",
     "Pyramid",
+    "Rejection",
     "Size",
     "Verdict",
     "Via",

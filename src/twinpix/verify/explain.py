@@ -10,6 +10,7 @@ from twinpix.imaging.opencv import opencv
 from twinpix.verify.alignment.affine import Affine, compose, inverse, overlap, transform_points
 from twinpix.verify.alignment.align import align_keypoints, fits
 from twinpix.verify.alignment.blocks import BLOCK, Agreement, WarpedPair, agreement, warp_pair
+from twinpix.verify.hypothesis import score_hypothesis
 from twinpix.verify.light.photometric import match_light
 from twinpix.verify.pyramid import Pyramid
 from twinpix.verify.thresholds import DECISION, DESCRIBE
@@ -34,11 +35,6 @@ class Explanation(NamedTuple):
         """True if the overlap has enough texture to tell whether the images differ."""
         return self.blocks >= DECISION.min_blocks
 
-    @property
-    def is_partial(self) -> bool:
-        """True if the overlap is too small a part of both images to make them copies."""
-        return max(self.verdict.overlap) < DECISION.min_overlap
-
 
 class DifferenceMap(NamedTuple):
     """Where two aligned images differ, in the pixels of the one with less detail."""
@@ -62,10 +58,10 @@ class _On(NamedTuple):
         return self.agrees.share * self.agrees.blocks
 
 
-def explain_pair(verdict: Verdict, a: Pyramid, b: Pyramid, guesses: Sequence[Affine]) -> Explanation:
-    """Complete a verdict with a transform, the number of keypoints that match by it, and the agreement under it.
+def explain_pair(verdict: Verdict, a: Pyramid, b: Pyramid, guesses: Sequence[Affine], least: float) -> Explanation:
+    """Complete a verdict with a transform, the keypoints that match by it, the agreement under it, and the rejection.
 
-    `guesses` are the transforms of the eight orientations, the upright one first.
+    `guesses` are the transforms of the eight orientations, the upright one first; `least` is that of `verify_pair`.
     """
     if verdict.same and verdict.a_to_b is not None:
         inliers = len(common_points(a, b, verdict.a_to_b)[0]) if verdict.inliers else 0
@@ -76,6 +72,9 @@ def explain_pair(verdict: Verdict, a: Pyramid, b: Pyramid, guesses: Sequence[Aff
     a_to_b, agrees = best
     shared, inliers = overlap(a_to_b, a.size, b.size), len(common_points(a, b, a_to_b)[0])
     complete = verdict._replace(agrees=agrees.share, overlap=shared, inliers=inliers, a_to_b=a_to_b)
+    if not verdict.conflict and verdict.rejection != "text":
+        rejection = score_hypothesis(a, b, a_to_b, least).rejection or verdict.rejection
+        complete = complete._replace(rejection=rejection)
     return Explanation(complete, agrees.blocks)
 
 

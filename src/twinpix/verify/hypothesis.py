@@ -1,7 +1,7 @@
 """Score an alignment hypothesis: does the overlap of two images under a transform prove a copy?"""
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,23 @@ from twinpix.verify.light.photometric import ToneMatch, match_light, untextured_
 from twinpix.verify.pyramid import Pyramid
 from twinpix.verify.thresholds import DECISION, EXCLUSIVE
 
+Rejection = Literal[
+    "texture",  # fewer textured blocks than can prove anything
+    "overlap",  # the area that both show is too small a part of them
+    "agreement",  # too few textured blocks agree
+    "area",  # what agrees is too small an area: dense text on an image that differs
+    "borders",  # too little agrees with the borders counted
+    "direction",  # edges of one direction only, which agree in any two images
+    "light",  # the mean levels do not correlate
+    "exclusive",  # each has content where the other one has plain background
+    "moment",  # other objects in the same view
+    "chance",  # parts of two images that differ, or a part that repeats itself
+    "recoloured",  # too few blocks to support another change of the colours
+    "text",  # pages with other text
+    "edges",  # the directions of the edges do not agree at 96 pixels
+]
+"""The test that a hypothesis failed."""
+
 
 class Via(NamedTuple):
     """A third image that matches both images of a pair."""
@@ -40,17 +57,34 @@ class Via(NamedTuple):
 
 
 class Hypothesis(NamedTuple):
-    """A transform with the evidence for and against it."""
+    """A transform with the evidence for and against it.
+
+    It proves a copy if and only if `differs` is not None; otherwise `rejection` is the first test that it failed.
+    """
 
     a_to_b: Affine
     pair: WarpedPair
     agrees: Agreement
     overlap: tuple[float, float]
-    differs: EditFeatures | None  # None: the evidence does not prove a copy
-    contrary: bool = False  # the images align very well, but have mutually exclusive content: no copies
+    differs: EditFeatures | None  # the differences of two copies
+    rejection: Rejection | None = None
     inliers: int = 0  # keypoints; 0 if none were used
     spread: float = 0.0  # share of the overlap inside the hull of the inliers
-    other_moment: bool = False  # contrary: other objects in the same view
+
+    @property
+    def proves_copy(self) -> bool:
+        """True if the images match under this transform."""
+        return self.differs is not None
+
+    @property
+    def contrary(self) -> bool:
+        """True if the images align very well, but show different things: no other transform can make them copies."""
+        return self.rejection in ("exclusive", "moment")
+
+    @property
+    def other_moment(self) -> bool:
+        """True for other objects in the same view."""
+        return self.rejection == "moment"
 
     @property
     def clear(self) -> bool:
@@ -60,7 +94,7 @@ class Hypothesis(NamedTuple):
     @property
     def decided(self) -> bool:
         """True if an exact transform need not be refined."""
-        return (self.differs is not None or self.contrary) and self.agrees.share >= DECISION.clear_agreement
+        return (self.proves_copy or self.contrary) and self.agrees.share >= DECISION.clear_agreement
 
     @property
     def alike(self) -> bool:
@@ -79,7 +113,7 @@ class Hypothesis(NamedTuple):
     def rank(self) -> tuple[bool, int]:
         """Order hypotheses; a small gain does not count, so that the simpler transform is kept."""
         beyond = DECISION.difference_weight * (self.differs.outside if self.differs else 0.0)
-        return self.differs is not None, round((self.agrees.share - beyond) / DECISION.min_gain)
+        return self.proves_copy, round((self.agrees.share - beyond) / DECISION.min_gain)
 
 
 def score_hypothesis(a: Pyramid, b: Pyramid, a_to_b: Affine, least: float, *, sure: bool = False) -> Hypothesis:
@@ -90,7 +124,7 @@ def score_hypothesis(a: Pyramid, b: Pyramid, a_to_b: Affine, least: float, *, su
     """
     pair = warp_pair(a, b, a_to_b)
     hypothesis = _score(a, b, pair, a_to_b, least, sure=sure)
-    if hypothesis.differs is not None or hypothesis.contrary or not hypothesis.agrees.blocks:
+    if hypothesis.proves_copy or hypothesis.contrary or not hypothesis.agrees.blocks:
         return hypothesis
     for bare in filter(None, (find(pair) for find in (without_overlay, without_ink))):
         rest = _score(a, b, bare.pair, a_to_b, least, sure=sure)
@@ -100,7 +134,7 @@ def score_hypothesis(a: Pyramid, b: Pyramid, a_to_b: Affine, least: float, *, su
             tones = match_light(pair, agrees)
             differs = edit_features(pair, tones, agrees, a, b, a_to_b)
             if are_two_moments(pair, tones, differs, a, b, a_to_b):
-                return hypothesis._replace(contrary=True, other_moment=True)
+                return hypothesis._replace(rejection="moment")
             return rest._replace(pair=pair, agrees=agrees, differs=differs)
     return hypothesis
 
@@ -115,24 +149,26 @@ def _score(a: Pyramid, b: Pyramid, pair: WarpedPair, a_to_b: Affine, least: floa
         and (finer := use_finer(a, b, a_to_b)) is not None
     ):
         return score_hypothesis(*finer, least, sure=sure)._replace(a_to_b=a_to_b)
-    no = Hypothesis(a_to_b, pair, agrees, shared, None)
-    if not _enough_agrees(agrees, shared, least):
-        return no
+    scored = Hypothesis(a_to_b, pair, agrees, shared, None)
+    if (rejection := _reject_agreement(agrees, shared, least)) is not None:
+        return scored._replace(rejection=rejection)
     tones, isotropy = match_light(pair, agrees), isotropy_of(pair, agrees)
-    if isotropy < DECISION.min_isotropy or not _light_agrees(pair, tones, agrees, shared):
-        return no
+    if isotropy < DECISION.min_isotropy:
+        return scored._replace(rejection="direction")
+    if not _light_agrees(pair, tones, agrees, shared):
+        return scored._replace(rejection="light")
     if _may_conflict(agrees, shared, a, b) and is_exclusive(pair, tones, agrees, a, b, a_to_b):
-        return no._replace(contrary=True)
+        return scored._replace(rejection="exclusive")
     differs = edit_features(pair, tones, agrees, a, b, a_to_b)
     if are_two_moments(pair, tones, differs, a, b, a_to_b):
-        return no._replace(contrary=True, other_moment=True)
+        return scored._replace(rejection="moment")
     if not sure and differs.outside > DECISION.max_difference_partial and _may_agree_by_chance(shared, pair):
-        return no
+        return scored._replace(rejection="chance")
     if isotropy < DECISION.min_isotropy_recoloured and agrees.blocks < DECISION.line_blocks and differs.is_recoloured:
-        return no  # nearly collinear edges agree in any two images
+        return scored._replace(rejection="recoloured")  # nearly collinear edges agree in any two images
     if min(shared) < DECISION.inside and agrees.blocks < DECISION.part_blocks and differs.is_recoloured:
-        return no  # too few blocks to support a crop and a recolouring at once
-    return no._replace(differs=differs)
+        return scored._replace(rejection="recoloured")  # too few to support a crop and a recolouring at once
+    return scored._replace(differs=differs)
 
 
 def _may_agree_by_chance(shared: tuple[float, float], pair: WarpedPair) -> bool:
@@ -142,15 +178,18 @@ def _may_agree_by_chance(shared: tuple[float, float], pair: WarpedPair) -> bool:
     return min(shared) < DECISION.inside and repetition(pair) > DECISION.min_repetition
 
 
-def _enough_agrees(agrees: Agreement, shared: tuple[float, float], least: float) -> bool:
-    if (
-        agrees.blocks < DECISION.min_blocks
-        or max(shared) < DECISION.min_overlap
-        or min(shared) < DECISION.min_smaller_overlap
-    ):
-        return False
+def _reject_agreement(agrees: Agreement, shared: tuple[float, float], least: float) -> Rejection | None:
+    """Return the first of the tests on blocks and overlap that fails; None if all hold."""
+    if max(shared) < DECISION.min_overlap or min(shared) < DECISION.min_smaller_overlap:
+        return "overlap"
+    if agrees.blocks < DECISION.min_blocks:
+        return "texture"
+    if agrees.share < least:
+        return "agreement"
+    if agrees.area < DECISION.area_factor * least:
+        return "area"
     whole = DECISION.border_agreement_exact if agrees.share >= DECISION.exact_agreement else DECISION.border_agreement
-    return agrees.share >= least and agrees.area >= DECISION.area_factor * least and agrees.whole >= whole
+    return None if agrees.whole >= whole else "borders"
 
 
 def _light_agrees(pair: WarpedPair, tones: ToneMatch, agrees: Agreement, shared: tuple[float, float]) -> bool:
@@ -192,18 +231,18 @@ def score_via(a: Pyramid, b: Pyramid, a_to_b: Affine, least: float, via: Via) ->
         and min(shared) >= DECISION.min_smaller_overlap
         and part_of(shown, pair.common & ~pair.border) >= DECISION.transitive_overlap
     )
-    same = same or via.alike
-    if not same:
-        return Hypothesis(a_to_b, pair, agrees, shared, None)
+    scored = Hypothesis(a_to_b, pair, agrees, shared, None)
+    if not (same or via.alike):
+        return scored._replace(rejection="agreement")
     tones, compared = match_light(of_all, agrees), agrees.share >= least and _may_conflict(agrees, shared, a, b)
     if compared and is_exclusive(of_all, tones, agrees, a, b, a_to_b, shown):
-        return Hypothesis(a_to_b, pair, agrees, shared, None, contrary=True)
+        return scored._replace(rejection="exclusive")
     differs = _edit_features(pair, agrees, a, b, a_to_b)
     if are_two_moments(of_all, tones, differs, a, b, a_to_b):
-        return Hypothesis(a_to_b, pair, agrees, shared, None, contrary=True, other_moment=True)
+        return scored._replace(rejection="moment")
     if via.alike:  # the third image stands for one of them: its match with the other proves this one
         agrees = agrees._replace(share=max(agrees.share, via.agrees))
-    return Hypothesis(a_to_b, pair, agrees, shared, differs)
+    return scored._replace(agrees=agrees, differs=differs)
 
 
 def _mask_shown(pair: WarpedPair, via: Via) -> NDArray[np.bool_]:

@@ -265,8 +265,9 @@ class Decision:
     """Whether the blocks that agree on a transform prove a copy: the gates of `hypothesis`."""
 
     min_agreement: float = 0.65
-    """Share of the textured blocks. Why: unrelated images agree on fewer on every transform; harder edits leave two
-    thirds. Data: copies, unrelated.
+    """Share of the textured blocks, for `--verify` and `verify_pair`; `local` and `cascade` pass 1 minus their radius,
+    which is the same at normal strictness. Why: unrelated images agree on fewer on every transform; harder edits leave
+    two thirds. Data: copies, unrelated.
     Test: test_verify.py::test_hard_negatives_are_not_copies
     """
     min_blocks: int = 6

@@ -14,12 +14,12 @@ from twinpix.verify.alignment.blocks import refine, warp_pair
 from twinpix.verify.alignment.screening import screen
 from twinpix.verify.content.pages import compare_pages
 from twinpix.verify.describe import EditFeatures, describe_edit
-from twinpix.verify.hypothesis import Hypothesis, Via, score_hypothesis, score_via
+from twinpix.verify.hypothesis import Hypothesis, Rejection, Via, score_hypothesis, score_via
 from twinpix.verify.light.tone_inversion import undo_inversion
 from twinpix.verify.pyramid import Pyramid, brightening_factor
 from twinpix.verify.thresholds import ALIGNMENT, DECISION, SCREENING, TONE_INVERSION
 
-VERSION = 20
+VERSION = 21
 """Version of the verdicts: raise it when verdicts, names or numbers change. Stored verdicts belong to one version."""
 
 _SAME_PLACE = 1e-6  # pixels: rounding of the transform of an orientation
@@ -45,6 +45,7 @@ class Verdict(NamedTuple):
     conflict: bool = False  # aligned, with mutually exclusive content: two documents of one design
     lettered: bool = False  # no copies although many keypoints agree: both have print, as pages and cards do
     borders: tuple[bool, bool] = (False, False)  # whether a and b has a border that the other one lacks
+    rejection: Rejection | None = None  # why they are no copies: the test that the best transform failed
 
     def swap_images(self) -> "Verdict":
         """Return the verdict with both images exchanged."""
@@ -66,7 +67,7 @@ def verify_quick(a: Pyramid, b: Pyramid, guesses: Iterable[Affine], least: float
         one = score_hypothesis(a, b, a_to_b, least)
         scored.append(one)
         if one.differs is not None:  # another transform may describe the edit better
-            return _describe(a, b, one, one.differs) if one.clear else verify_pair(a, b, guesses, least, scored=scored)
+            return _conclude(a, b, one, one.differs) if one.clear else verify_pair(a, b, guesses, least, scored=scored)
         if one.refuted:
             return _reject(one)
     return None
@@ -113,7 +114,7 @@ def _refute(a: Pyramid, b: Pyramid, guess: Affine, align: Align) -> Verdict | No
     if screened is None or screened.blocks < SCREENING.min_blocks or screened.agrees >= SCREENING.min_aligned_agreement:
         return None
     agrees = max(0.0, screened.agrees)
-    different = Verdict(None, "", "", agrees, overlap(guess, a.size, b.size), 0, guess)
+    different = Verdict(None, "", "", agrees, overlap(guess, a.size, b.size), 0, guess, rejection="edges")
     if screened.refutes or (by_keypoints := align()) is None or not fits(by_keypoints, a, b):
         return different
     a_to_b, inliers = by_keypoints.a_to_b, len(by_keypoints.a)
@@ -122,7 +123,9 @@ def _refute(a: Pyramid, b: Pyramid, guess: Affine, align: Align) -> Verdict | No
         return None
     if inliers < ALIGNMENT.scene_inliers or _spread(by_keypoints, a, b) < ALIGNMENT.scene_spread:
         return different
-    return Verdict("similar-scene", "", "", agrees, overlap(a_to_b, a.size, b.size), inliers, a_to_b)
+    return different._replace(
+        relation="similar-scene", overlap=overlap(a_to_b, a.size, b.size), inliers=inliers, a_to_b=a_to_b
+    )
 
 
 def _verify_once(
@@ -139,7 +142,7 @@ def _verify_once(
     joined = [score_via(a, b, a_to_b, least, via) for a_to_b in guesses] if via else []
     for one in joined:
         if one.differs is not None:
-            return _describe(a, b, one, one.differs, via)
+            return _conclude(a, b, one, one.differs, via)
         if one.contrary:
             return _reject(one)
     tried = list(_try_transforms(a, b, guesses, least, align, exact=exact, scored=scored))
@@ -148,16 +151,19 @@ def _verify_once(
     best = max(tried, key=lambda one: one.rank, default=None)
     best = best and _straighten(a, b, best, least)
     if best is not None and best.differs is not None:
-        return _describe(a, b, best, best.differs)
+        return _conclude(a, b, best, best.differs)
     inverted = _verify_inverted(a, b, tried, least)
     if inverted is not None:
         return inverted
     scene = max((one for one in tried if not one.contrary), key=lambda one: one.inliers, default=None)
-    if scene is not None and scene.inliers >= ALIGNMENT.scene_inliers and scene.spread >= ALIGNMENT.scene_spread:
-        conflict = any(one.contrary for one in tried)
-        share = scene.agrees.share
-        return Verdict("similar-scene", "", "", share, scene.overlap, scene.inliers, scene.a_to_b, conflict=conflict)
-    return _reject(best)._replace(conflict=any(one.contrary for one in tried))
+    if scene is None or scene.inliers < ALIGNMENT.scene_inliers or scene.spread < ALIGNMENT.scene_spread:
+        rejected = _reject(best)
+    else:
+        rejected = _reject(scene)._replace(relation="similar-scene")
+    contrary = next((one for one in tried if one.contrary), None)
+    return rejected._replace(
+        conflict=contrary is not None, rejection=contrary.rejection if contrary else rejected.rejection
+    )
 
 
 def as_compared(verdict: Verdict, a: Pyramid, b: Pyramid) -> tuple[Pyramid, Pyramid]:
@@ -192,7 +198,8 @@ def _reject(best: "Hypothesis | None") -> Verdict:
     if best is None:
         return Verdict(None, "", "", 0.0, (0.0, 0.0), 0, None)
     relation: Relation | None = "similar-scene" if best.other_moment else None
-    return Verdict(relation, "", "", best.agrees.share, best.overlap, best.inliers, best.a_to_b, conflict=best.contrary)
+    verdict = Verdict(relation, "", "", best.agrees.share, best.overlap, best.inliers, best.a_to_b)
+    return verdict._replace(conflict=best.contrary, rejection=best.rejection)
 
 
 def _try_transforms(
@@ -261,16 +268,17 @@ def _verify_inverted(a: Pyramid, b: Pyramid, tried: Iterable[Hypothesis], least:
         if differs is None or best.agrees.blocks < TONE_INVERSION.min_blocks:
             continue
         if undo_inversion(a, b, warp_pair(a, b, best.a_to_b)) is not None:
-            return _describe(a, b, best, differs)._replace(inverted=True)
+            return _conclude(a, b, best, differs)._replace(inverted=True)
     return None
 
 
-def _describe(a: Pyramid, b: Pyramid, best: Hypothesis, differs: EditFeatures, via: Via | None = None) -> Verdict:
+def _conclude(a: Pyramid, b: Pyramid, best: Hypothesis, differs: EditFeatures, via: Via | None = None) -> Verdict:
+    """Return the verdict of a transform that proves a copy: pages with other text are rejected, others are named."""
     if not differs.inverted:
         spots, within = differs.spots or best.agrees.share < 1, via and (via.a_to_b, via.size)
         comparison = compare_pages(a, b, best.a_to_b, spots=spots, clean=differs.clean, within=within)
         if comparison.different:
-            return _reject(best)
+            return _reject(best)._replace(rejection="text")
         if comparison.box is not None and differs.clean:
             differs = differs.with_edit_at(comparison.box)
     name = describe_edit(a, b, best.a_to_b, differs)

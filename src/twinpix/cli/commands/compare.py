@@ -86,4 +86,5 @@ def _print_json(result: "Comparison") -> None:
     value = {name: getattr(result, name) for name in names}
     verification = result.verification if result.by_pixels or result.same else None
     value["agreement"] = verification.agrees if verification else None
+    value["rejection"] = verification.rejection if verification else None
     print(dumps({**value, "distances": [asdict(row) for row in result.distances]}), end="")
