@@ -11,7 +11,7 @@ from twinpix.executors import Begin
 from twinpix.fingerprints import Fingerprint
 from twinpix.imaging import Picture, decode, extra_decoder, pixel_digest, read_header
 from twinpix.model import Decode
-from twinpix.sources import read
+from twinpix.sources import read_each
 from twinpix.store import NOT_AN_IMAGE, Result
 
 _CODED_AT_ONCE = 8  # matrices encoded in one call (images times orientations); the timeout starts anew after each call
@@ -57,12 +57,12 @@ class EncodeTask:
         outcomes: list[Outcome] = []
         contents: dict[int, bytes] = {}  # contents to encode, by index in the batch
         encoded: set[bytes] = set()
+        read = read_each(item.uri for item in batch)
         for index, item in enumerate(batch):
             begin(index)
-            try:
-                content = read(item.uri)
-            except ImageError as error:
-                outcomes.append(Outcome(NOT_AN_IMAGE, b"", False, {}, [], (error.stage, error.reason)))
+            content = next(read)
+            if isinstance(content, ImageError):
+                outcomes.append(Outcome(NOT_AN_IMAGE, b"", False, {}, [], (content.stage, content.reason)))
                 continue
             digest = NOT_AN_IMAGE if content.data is None else xxhash.xxh3_128_digest(content.data)
             outcomes.append(Outcome(digest, content.version, content.settled, {}, []))

@@ -18,7 +18,20 @@ from twinpix.model.matches import (
     numbers,
     numbers_or_none,
 )
-from twinpix.model.refs import ClassId, ContentId, Failure, FileRow, Ref, Refs, can_change, file_name, is_uri, locate
+from twinpix.model.refs import (
+    ClassId,
+    ContentId,
+    Failure,
+    FileRow,
+    Ref,
+    Refs,
+    can_change,
+    file_name,
+    is_remote,
+    is_uri,
+    locate,
+    row_of,
+)
 from twinpix.model.report import (
     SCHEMA,
     SCHEMAS,
@@ -67,9 +80,11 @@ __all__ = [
     "can_change",
     "file_name",
     "format_distance",
+    "is_remote",
     "is_uri",
     "locate",
     "numbers",
     "numbers_or_none",
     "relate_to_keeper",
+    "row_of",
 ]

@@ -9,12 +9,24 @@ from typing import NamedTuple, NewType, overload
 import numpy as np
 from numpy.typing import NDArray
 
-_URI = re.compile("[a-z][a-z0-9_]*://")
+_SCHEME = re.compile("[a-z][a-z0-9_+.-]*://")
+_ROW = re.compile("#row=[0-9]+(?:&[a-z]+=[^&#]*)*$")
 
 
 def is_uri(name: str) -> bool:
-    """True for the URI of a member of a container, such as `zip://MEMBER::FILE`; False for a path."""
-    return _URI.match(name) is not None
+    """True for the URI of an image that is no file: `zip://MEMBER::FILE`, `FILE#row=17`, `s3://BUCKET/KEY`."""
+    return _SCHEME.match(name) is not None or row_of(name) != ""
+
+
+def is_remote(name: str) -> bool:
+    """True for the URL of an object in a store, such as `s3://BUCKET/KEY`; False for a path and a member."""
+    return _SCHEME.match(name) is not None and "::" not in name and not row_of(name)
+
+
+def row_of(name: str) -> str:
+    """Return the end of the URI of a row of a table, `row=17` of `a.parquet#row=17`; "" for any other name."""
+    found = _ROW.search(name)
+    return found.group()[1:] if found else ""
 
 
 def can_change(location: str) -> bool:
@@ -35,7 +47,10 @@ def file_name(location: str) -> str:
 
     The text alone is read, so the last `::` of a URI is taken as the one before the file of the container.
     """
-    path = location.partition("://")[2].rpartition("::")[0] if is_uri(location) else location
+    path = location
+    if _SCHEME.match(location):
+        rest = location.partition("://")[2]
+        path = rest.rpartition("::")[0] or rest
     return path.replace("\\", "/").rpartition("/")[2]
 
 

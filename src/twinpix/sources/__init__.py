@@ -3,7 +3,7 @@
 from twinpix.sources.base import Content, Listing
 from twinpix.sources.filelist import names_from
 from twinpix.sources.listing import list_named, scan
-from twinpix.sources.uris import explain_no_image, member_form, open_uri, path_advice, read, require
+from twinpix.sources.uris import explain_no_image, member_form, open_uri, path_advice, read, read_each, require
 
 __all__ = [
     "Content",
@@ -15,6 +15,7 @@ __all__ = [
     "open_uri",
     "path_advice",
     "read",
+    "read_each",
     "require",
     "scan",
 ]

@@ -49,13 +49,18 @@ class Source(ABC):
     members' URIs: `zip://holiday/1.jpg::photos.zip` is the member `holiday/1.jpg` of the file `photos.zip`
     (https://filesystem-spec.readthedocs.io/en/latest/features.html#url-chaining). Members are only read: no action
     moves or removes them (`model.can_change`).
+
+    A file is a path or the URL of an object in a store: `storage.status_of` and `storage.open_file` take both.
     """
 
     suffixes: ClassVar[frozenset[str]]
-    """Lower-case suffixes, each with its dot, of the files that are listed as such a container.
+    """Lower-case suffixes, each with its dot, of the files that are listed as such a container, as `.zip`, `.tar.gz`.
 
     A source of another package is not looked up for a suffix of an image format (`formats.IMAGE_SUFFIXES`).
     """
+
+    rows: ClassVar[bool] = False
+    """True if members are rows: their names are `row=NUMBER`, or `row=NUMBER&column=NAME`, their URIs `FILE#row=17`."""
 
     @abstractmethod
     def entries(self, path: str) -> Iterator[Entry]:

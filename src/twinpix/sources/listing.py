@@ -14,11 +14,13 @@ from twinpix import mounts
 from twinpix.errors import ImageError, system_reason
 from twinpix.formats import claims_image
 from twinpix.managed import in_library, is_library
-from twinpix.model import Failure, Refs, is_uri
+from twinpix.model import Failure, Refs, is_remote, is_uri
+from twinpix.paths import show_url
+from twinpix.sources import storage
 from twinpix.sources.base import Entry, Listing, Source
 from twinpix.sources.files import file_version, regular, special_kind
 from twinpix.sources.filters import Filter
-from twinpix.sources.uris import container, member_of, uri_of
+from twinpix.sources.uris import container, expand, member_of, uri_of
 from twinpix.versions import UNKNOWN
 
 # Folders in which other programs keep thumbnails and deleted files.
@@ -47,8 +49,10 @@ def scan(
     A file's root is the number of its path in `paths`, `len(paths)` for all of `listed`, and negative for references.
     Hidden and service folders are skipped unless `hidden`. Symbolic links to folders are followed only with
     `follow_links`, after all real folders, so that no folder is entered twice and a file is listed by its real name.
-    Libraries of other programs (Apple Photos, Lightroom's previews) are entered only if a path names one or is in one,
-    files with members (archives) only if a path names one. Files and folders that `exclude` matches (see `Filter`) and
+    Libraries of other programs (Apple Photos, Lightroom's previews) are entered only if a path names one or is in one.
+    Files with members (archives, tables) are entered if a path names one, or a folder that has no images beside them: a
+    data set in shards. A path may be the URL of an object or folder of a store, with `*`, and may have ranges
+    (`uris.expand`). Files and folders that `exclude` matches (see `Filter`) and
     files of fewer bytes than `min_size` are left out. `on_progress` is called with the number of files in each folder.
     """
     walker = _Walker(recursive, hidden, follow_links, on_progress, Filter.of(exclude, min_size))
@@ -59,6 +63,7 @@ def scan(
     for path in listed:
         walker.add(path, len(paths), reference=False)
     walker.follow()
+    walker.enter_shards()
     return walker.result()
 
 
@@ -91,6 +96,7 @@ class _Walker:
         self.recursive, self.hidden, self.follow_links, self.on_progress = recursive, hidden, follow_links, on_progress
         self.filter = filter
         self.entered: set[tuple[int, int]] = set()
+        self.entered_urls: set[str] = set()
         self.linked: list[_Folder] = []  # to be entered after all real folders
         self.failures: list[Failure] = []
         self.other_files = self.folder_links = self.left_out = self.libraries = 0
@@ -100,9 +106,19 @@ class _Walker:
         self.roots, self.references, self.links = array("i"), bytearray(), bytearray()
         self.inodes = array("q")  # device, inode, size, modification time, change time: equal for all names of a file
         self.fleeting = mounts.fleeting_devices()  # devices on which another file may get the version of a removed one
+        self.shards: dict[tuple[int, bool], list[str]] = {}  # containers in folders, by root and reference
+        self.with_images: set[tuple[int, bool]] = set()  # roots with an image that is a file
 
-    def add(self, path: str, root: int, *, reference: bool) -> None:
-        if is_uri(path):
+    def add(self, name: str, root: int, *, reference: bool) -> None:
+        """Add what a name stands for: a file, a folder, a member, the URL of an object, or a range of these."""
+        for path in expand(name):
+            self._add(path, root, reference)
+
+    def _add(self, path: str, root: int, reference: bool) -> None:
+        if is_remote(path):
+            self._add_remote(path, root, reference)
+            return
+        if is_uri(path) and not os.path.lexists(path):
             self._member(path, root, reference)
             return
         try:
@@ -119,7 +135,11 @@ class _Walker:
 
     def add_file(self, path: str) -> None:
         """Add one file under this name."""
-        if is_uri(path):
+        path = show_url(path)
+        if is_remote(path):
+            self._add_object(path, 0, False)
+            return
+        if is_uri(path) and not os.path.lexists(path):
             self._member(path, 0, False)
             return
         try:
@@ -144,6 +164,56 @@ class _Walker:
         while self.linked:
             self.linked.sort(key=lambda folder: folder.path, reverse=True)
             self._enter(self.linked.pop())
+
+    def enter_shards(self) -> None:
+        """Enter the containers of each root that has no images beside them."""
+        for (root, reference), paths in sorted(self.shards.items()):
+            if (root, reference) not in self.with_images:
+                for path in sorted(paths):
+                    self._add(path, root, reference)
+
+    # -- stores ----------------------------------------------------------------------------------------
+
+    def _add_remote(self, url: str, root: int, reference: bool) -> None:
+        """Add an object, the members of one, or all objects below a folder of a store."""
+        try:
+            found = storage.list_objects(url)
+        except ImageError as error:
+            self.failures.append(Failure(url, "list", error.reason))
+            return
+        if found is None:
+            source = container(url)
+            self._add_object(url, root, reference) if source is None else self._add_shard(source, url, root, reference)
+            return
+        before = len(self.uris)
+        for each, status in found:
+            inside = each[len(url.partition("*")[0].rstrip("/")) :]
+            if not self._is_listed(url.rstrip("/"), inside):
+                continue
+            self._note_kind(each.partition("?")[0], root, reference)
+            self._note_object(each, status, root, reference)
+        self.on_progress(len(self.uris) - before)
+
+    def _add_object(self, url: str, root: int, reference: bool) -> None:
+        try:
+            self._note_object(url, storage.status_of(url), root, reference)
+        except ImageError as error:
+            self.failures.append(Failure(url, "list", error.reason))
+
+    def _note_object(self, url: str, status: storage.Status, root: int, reference: bool) -> None:
+        if status.size < self.filter.min_size:
+            self.left_out += 1
+            return
+        self._note(url, status.version, status.size, status.modified_ns, root, reference, False)
+        self.inodes.extend((0, 0, status.size, status.modified_ns, 0))
+
+    def _add_shard(self, source: Source, url: str, root: int, reference: bool) -> None:
+        if url in self.entered_urls:
+            return
+        self.entered_urls.add(url)
+        self._list_members(source, url, -1, root, reference)
+
+    # -- folders and files -----------------------------------------------------------------------------
 
     def _enter(self, folder: _Folder) -> None:
         pending = [folder]
@@ -203,10 +273,19 @@ class _Walker:
         if status.st_size < self.filter.min_size or (given and self.filter.leaves_out(path)):
             self.left_out += 1
             return
+        if (root, reference) not in self.with_images:
+            self._note_kind(path, root, reference)
         version = UNKNOWN if status.st_dev in self.fleeting else file_version(status)
         self._note(path, version, status.st_size, status.st_mtime_ns, root, reference, link)
         device, inode = status.st_dev & _SIGNED_64, status.st_ino & _SIGNED_64
         self.inodes.extend((device, inode, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+
+    def _note_kind(self, path: str, root: int, reference: bool) -> None:
+        """Note whether a file is an image or may be a shard of a data set."""
+        if claims_image(path):
+            self.with_images.add((root, reference))
+        elif container(path) is not None:
+            self.shards.setdefault((root, reference), []).append(path)
 
     def _members(self, source: Source, path: str, status: os.stat_result, root: int, reference: bool) -> None:
         """Add the members of a container like those of a folder, once even if the container has several names."""
@@ -217,18 +296,21 @@ class _Walker:
         if self.filter.leaves_out(path):
             self.left_out += 1
             return
+        self._list_members(source, path, status.st_dev, root, reference)
+
+    def _list_members(self, source: Source, path: str, device: int, root: int, reference: bool) -> None:
         before = len(self.uris)
         try:
             for entry in source.entries(path):
-                if self._is_listed(path, entry):
-                    self._entry_of(entry, uri_of(source, path, entry.name), status.st_dev, root, reference)
+                if source.rows or self._is_listed(path, entry.name):
+                    self._entry_of(entry, uri_of(source, path, entry.name), device, root, reference)
         except ImageError as error:
             self.failures.append(Failure(path, "list", error.reason))
         self.on_progress(len(self.uris) - before)
 
-    def _is_listed(self, path: str, entry: Entry) -> bool:
+    def _is_listed(self, path: str, member: str) -> bool:
         """True for a member that would be listed if it were a file in a folder `path`; excluded members are counted."""
-        *folders, name = [part for part in entry.name.split("/") if part not in ("", os.curdir, os.pardir)] or [""]
+        *folders, name = [part for part in member.split("/") if part not in ("", os.curdir, os.pardir)] or [""]
         if folders and not self.recursive:
             return False
         if not self.hidden and any(part.startswith(".") or part in SKIPPED for part in (*folders, name)):
@@ -256,7 +338,8 @@ class _Walker:
         try:
             member = member_of(uri)
             assert member is not None
-            device = regular(member.path).st_dev  # before its source opens it: opening a named pipe would wait
+            # Before its source opens it: opening a named pipe would wait.
+            device = -1 if is_remote(member.path) else regular(member.path).st_dev
             for entry in member.source.entries(member.path):
                 if entry.name == member.name and not entry.error:
                     self._entry_of(entry, uri, device, root, reference)
@@ -314,7 +397,7 @@ def _further_names(files: Refs, stamps: NDArray[np.int64]) -> tuple[dict[int, in
         rows = order[start:stop].tolist()
         by_name: dict[str, list[int]] = {}
         for row in rows:
-            by_name.setdefault(os.path.abspath(files.uris[row]), []).append(row)
+            by_name.setdefault(_absolute(files.uris[row]), []).append(row)
         if stamps[rows[0], 1]:
             kept = [min(rows, key=lambda row: _first_name(files, row))]
             links += len(by_name) - 1
@@ -346,6 +429,10 @@ def _runs(same: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
     edges = np.diff(np.concatenate([[False], same, [False]]).astype(np.int8))
     for start, end in zip(np.flatnonzero(edges == 1).tolist(), np.flatnonzero(edges == -1).tolist(), strict=True):
         yield start, end + 1
+
+
+def _absolute(uri: str) -> str:
+    return uri if is_uri(uri) else os.path.abspath(uri)
 
 
 def _first_name(files: Refs, row: int) -> tuple[bool, bool, int, str]:

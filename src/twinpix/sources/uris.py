@@ -1,53 +1,76 @@
-"""URIs of images: paths of files, and members of containers as `zip://MEMBER::FILE`."""
+"""URIs of images: paths, members of containers, rows of tables, and objects of stores.
+
+photos/1.jpg                          a path
+zip://holiday/1.jpg::photos.zip       a member; the file after `::` is a path or a URL
+part-0.parquet#row=17                 a row; the file before `#` is a path or a URL
+s3://bucket/photos/1.jpg              an object of a store
+"""
 
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
 from twinpix import plugins
 from twinpix.errors import ImageError, UsageError
 from twinpix.formats import claims_image, suffix
-from twinpix.model import is_uri
+from twinpix.model import is_remote, is_uri, row_of
+from twinpix.paths import show_url
+from twinpix.sources import storage
 from twinpix.sources.base import Content, Source
-from twinpix.sources.files import read_file, regular, require_unchanged
+from twinpix.sources.files import read_file
+
+_RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
+_LONGEST_RANGE = 1_000_000  # files; a longer range is a typing error
 
 
 class Member(NamedTuple):
     """A member of a container, with the source that reads it."""
 
     source: Source
-    path: str  # of the container
+    path: str  # or URL, of the container
     name: str  # in the container
 
     def read(self) -> Content:
         """Read the member; raises `ImageError` as `Source.read` does, and if its file was written to meanwhile."""
-        before = regular(self.path)
-        content = self.source.read(self.path, self.name)
-        require_unchanged(before, regular(self.path))
-        return content
+        with storage.unchanged(self.path):
+            return self.source.read(self.path, self.name)
 
 
 def member_of(uri: str) -> Member | None:
-    """Return the member of a container that a URI names; None for a path.
+    """Return the member of a container that a URI names; None for a path, and for the URL of an object.
 
     Both names may contain `::`: the longest member name for which the container is a file is used.
     """
-    if not is_uri(uri):
+    if not is_uri(uri) or is_remote(uri):
         return None
+    if row := row_of(uri):
+        return _row_of(uri, row)
     scheme, _, rest = uri.partition("://")
     if not plugins.exists("sources", scheme):
         raise ImageError("read", f"no source is called {scheme}; there are: {', '.join(plugins.names('sources'))}")
     parts = rest.split("::")
     for cut in range(len(parts) - 1, 0, -1):
         path = "::".join(parts[cut:])
-        if os.path.isfile(path):
+        if is_remote(path) or os.path.isfile(path):
             return Member(_source(scheme), path, "::".join(parts[:cut]))
     return Member(_source(scheme), parts[-1], "::".join(parts[:-1]))
 
 
+def _row_of(uri: str, row: str) -> Member | None:
+    """Return the row that a URI names; None if it is the path of a file with such a name."""
+    path = uri[: -len(row) - 1]
+    source = container(path)
+    if source is None or not source.rows:
+        if os.path.lexists(uri):
+            return None
+        raise ImageError("read", f"{os.path.basename(path)} is not a table with images")
+    return Member(source, path, row)
+
+
 def uri_of(source: Source, path: str, name: str) -> str:
     """Return the URI of a member of a container."""
-    return f"{plugins.name_of(source)}://{name}::{path}"
+    return f"{path}#{name}" if source.rows else f"{plugins.name_of(source)}://{name}::{path}"
 
 
 def container(path: str) -> Source | None:
@@ -56,18 +79,19 @@ def container(path: str) -> Source | None:
     Sources of other packages are looked up only for a suffix of no image format and of no source of twinpix, since the
     first listing of the installed packages takes about 40 ms.
     """
-    end = suffix(path)
-    if not end:
+    if is_remote(path):
+        path = path.partition("?")[0]
+    if not suffix(path):
         return None
-    if source := _first_with(end, plugins.own("sources")):
+    if source := _first_for(path, plugins.own("sources")):
         return source
-    return None if claims_image(path) else _first_with(end, plugins.names("sources"))
+    return None if claims_image(path) else _first_for(path, plugins.names("sources"))
 
 
 def member_form(path: str) -> str:
     """Return how a member of this container is named, such as `zip://MEMBER::photos.zip`; "" for any other file."""
     source = container(path) if os.path.isfile(path) else None
-    return uri_of(source, path, "MEMBER") if source else ""
+    return uri_of(source, path, "row=NUMBER" if source.rows else "MEMBER") if source else ""
 
 
 def explain_no_image(path: str) -> str:
@@ -82,7 +106,8 @@ def path_advice(uri: str) -> str:
         member = member_of(uri)
     except ImageError:  # its message lists the known sources
         return ""
-    return "" if os.path.isfile(member.path if member else uri) else "; check the path"
+    path = member.path if member else uri
+    return "" if is_remote(path) or os.path.isfile(path) else "; check the path"
 
 
 def read(uri: str) -> Content:
@@ -90,34 +115,100 @@ def read(uri: str) -> Content:
 
     Raises `ImageError` if it cannot be read, is empty, is too large, or changed while it was read.
     """
+    if is_remote(uri):
+        return storage.read_object(uri)
     member = member_of(uri)
     return member.read() if member else read_file(uri)
 
 
+def read_each(uris: Iterable[str]) -> Iterator[Content | ImageError]:
+    """Read images, in their order: those of stores several at once, all others when they are asked for."""
+    uris = list(uris)
+    if not any(map(in_store, uris)):
+        yield from map(_read_or_error, uris)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(storage.REQUESTS) as threads:
+        yield from threads.map(_read_or_error, uris)
+
+
+def _read_or_error(uri: str) -> Content | ImageError:
+    try:
+        return read(uri)
+    except ImageError as error:
+        return error
+
+
+def in_store(uri: str) -> bool:
+    """True for an object of a store, and for a member of one."""
+    return is_remote(uri) or (is_uri(uri) and is_remote(container_of(uri)))
+
+
+def container_of(uri: str) -> str:
+    """Return the file of a member or row, from the text of its URI alone."""
+    if row := row_of(uri):
+        return uri[: -len(row) - 1]
+    rest = uri.partition("://")[2].split("::")
+    at = next((at for at, part in enumerate(rest) if at and is_remote(part)), len(rest) - 1)
+    return "::".join(rest[at:])
+
+
 def open_uri(uri: str) -> BinaryIO:
     """Open an image for random access; raises `OSError` or `ImageError`."""
+    if is_remote(uri):
+        return storage.open_file(uri)
     member = member_of(uri)
     if member is None:
         return open(uri, "rb")
-    regular(member.path)
+    storage.status_of(member.path)
     return member.source.open(member.path, member.name)
 
 
 def require(names: Iterable[str]) -> None:
-    """Raise `UsageError` for the first of these paths and URIs that does not exist."""
+    """Raise `UsageError` for the first of these paths, URIs and ranges that does not exist."""
     for name in names:
-        if is_uri(name):
+        if is_uri(name) and not is_remote(name):
             try:
                 read(name)
             except ImageError as error:
                 raise UsageError(f"cannot read {name}: {error.reason}") from None
-        elif not os.path.lexists(name):
+        elif is_remote(name):
+            scheme = name.partition("://")[0]
+            if plugins.exists("sources", scheme):
+                raise UsageError(f"{name} names no file; a member is named {scheme}://MEMBER::FILE")
+        elif not any(os.path.lexists(path) for path in expand(name)):
             raise UsageError(f"{name}: no such file or folder; check the path")
 
 
-def _first_with(end: str, names: Iterable[str]) -> Source | None:
-    """Return the first of these sources whose files have this suffix."""
-    return next((_source(name) for name in names if end in plugins.load("sources", name).suffixes), None)
+def expand(name: str) -> list[str]:
+    """Return the files of a name with ranges, `{000..099}`, as webdataset writes them; of any other name, the name.
+
+    The numbers have as many digits as the first one. A file whose name has the braces is not a range.
+    """
+    name = show_url(name)
+    if not _RANGE.search(name) or (not is_remote(name) and os.path.lexists(name)):
+        return [name]
+    names = [""]
+    at = 0
+    for found in _RANGE.finditer(name):
+        first, last = found.groups()
+        numbers = range(int(first), int(last) + 1)
+        if len(names) * len(numbers) > _LONGEST_RANGE:
+            raise UsageError(f"{name}: more than {_LONGEST_RANGE:,} files; check the range")
+        texts = [str(number).zfill(len(first)) for number in numbers]
+        names = [f"{made}{name[at : found.start()]}{text}" for made in names for text in texts]
+        at = found.end()
+    return [made + name[at:] for made in names]
+
+
+def _first_for(path: str, names: Iterable[str]) -> Source | None:
+    """Return the first of these sources whose files have the suffix of this path."""
+    lower = os.path.basename(path).lower()
+    for name in names:
+        if any(lower.endswith(end) for end in plugins.load("sources", name).suffixes):
+            return _source(name)
+    return None
 
 
 def _source(name: str) -> Source:

@@ -10,9 +10,9 @@ from functools import lru_cache
 from typing import ClassVar
 
 from twinpix.errors import ImageError, system_reason
-from twinpix.formats import HEAD, sniff
-from twinpix.sources.base import MAX_BYTES, Content, Entry, Source
-from twinpix.sources.files import file_version, is_settled
+from twinpix.model import is_remote
+from twinpix.sources.base import Content, Entry, Source
+from twinpix.sources.storage import Status, open_file, read_image, status_of
 from twinpix.versions import UNKNOWN, version_of
 
 _OPEN = 4  # archives that a process keeps open: the table of a large one takes long to read
@@ -50,19 +50,12 @@ class Zip(Source):
             raise ImageError("read", "the member is encrypted")
         try:
             with archive.open(info) as file:
-                head = file.read(HEAD)
-                if sniff(head, name) is None:
-                    if not head and sniff(b"\0", name):
-                        raise ImageError("read", "the file is empty")
-                    return Content(None, _version(info, status), is_settled(status))
-                if info.file_size > MAX_BYTES:
-                    raise ImageError("read", f"larger than {MAX_BYTES >> 30} GiB")
-                data = head + file.read()  # no more than the size in the archive's table
+                data = read_image(file, name, info.file_size)  # no more than the size in the archive's table
         except OSError as error:
             raise ImageError("read", system_reason(error)) from None
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
             raise ImageError("read", f"the member is damaged or compressed in an unknown way: {error}") from None
-        return Content(data, _version(info, status), is_settled(status))
+        return Content(data, _version(info, status), status.settled)
 
     def write(self, path: str, members: Mapping[str, bytes]) -> None:
         with zipfile.ZipFile(path, "x", zipfile.ZIP_DEFLATED) as archive:
@@ -70,11 +63,11 @@ class Zip(Source):
                 archive.writestr(name, data)
 
 
-def _archive(path: str) -> tuple[zipfile.ZipFile, os.stat_result]:
+def _archive(path: str) -> tuple[zipfile.ZipFile, Status]:
     """Return the open archive and its status; raises `ImageError` if it cannot be opened."""
+    status = status_of(path)
     try:
-        status = os.stat(path)
-        return _open(path, os.getpid(), status.st_mtime_ns, status.st_size, status.st_ino), status
+        return _open(path, os.getpid(), status.version, status.size, status.modified_ns), status
     except OSError as error:
         raise ImageError("read", system_reason(error)) from None
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
@@ -84,14 +77,11 @@ def _archive(path: str) -> tuple[zipfile.ZipFile, os.stat_result]:
 
 
 @lru_cache(maxsize=_OPEN)
-def _open(path: str, process: int, modified_ns: int, size: int, inode: int) -> zipfile.ZipFile:
-    """Return the archive at `path`, reopened after it was written to.
-
-    Each process opens its own: a forked one shares the position in the file with its parent.
-    """
-    return zipfile.ZipFile(path)
+def _open(path: str, process: int, version: bytes, size: int, modified_ns: int) -> zipfile.ZipFile:
+    """Return the archive at `path`, reopened after it was written to."""
+    return zipfile.ZipFile(open_file(path) if is_remote(path) else path)  # it closes only what it opened
 
 
-def _version(info: zipfile.ZipInfo, status: os.stat_result) -> bytes:
-    whole = file_version(status)
+def _version(info: zipfile.ZipInfo, status: Status) -> bytes:
+    whole = status.version
     return whole if whole == UNKNOWN else version_of(whole, info.filename, info.header_offset, info.CRC, info.file_size)

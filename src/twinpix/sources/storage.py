@@ -1,0 +1,228 @@
+"""Files of the file system and objects of a store (S3, HTTP, ...), by one interface: status, bytes, random access.
+
+A location is a path, or the URL of an object for which fsspec (https://filesystem-spec.readthedocs.io) has a file
+system. Credentials come from the environment of the library of the store.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import lru_cache
+from typing import IO, Any, BinaryIO, NamedTuple
+
+from twinpix.errors import ImageError, system_reason
+from twinpix.formats import HEAD, sniff
+from twinpix.model import is_remote
+from twinpix.paths import private_url
+from twinpix.sources.base import MAX_BYTES, Content
+from twinpix.sources.files import file_version, is_settled, regular, require_unchanged
+from twinpix.versions import UNKNOWN, version_of
+
+_COARSE_NS = 2_100_000_000  # time within which two writes may have the same time stamp
+_TRIES, _PAUSE = 4, 0.2  # of a request to a store; seconds before the second one, doubled before each further one
+REQUESTS = 16
+"""Requests to stores that a process makes at once: their latency, 20 ms and more, is shared."""
+
+_BLOCK = 1 << 20  # bytes that one request for a part of an object reads at least
+_NAMES = ("ETag", "etag", "generation", "content_md5", "Content-MD5", "md5")
+_TIMES = ("LastModified", "last_modified", "mtime", "updated", "created", "Last-Modified")
+_EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "http": "http", "https": "http"}
+
+
+class Status(NamedTuple):
+    """What a file system or a store knows of a file without reading it."""
+
+    version: bytes  # 16 bytes, see `twinpix.versions`; `UNKNOWN` if a change could not be detected
+    size: int  # bytes
+    modified_ns: int  # since 1970; 0 if unknown
+    settled: bool  # False while a later write may not change the version
+
+
+def status_of(location: str) -> Status:
+    """Return the status of a file; raises `ImageError` if there is no such file, or it is no regular file."""
+    if is_remote(location):
+        return _remote_status(location, info_of(location))
+    status = regular(location)
+    return Status(file_version(status), status.st_size, status.st_mtime_ns, is_settled(status))
+
+
+def open_file(location: str) -> BinaryIO:
+    """Open a file for random access; raises `ImageError`.
+
+    Each process opens its own: a forked one shares the position in the file with its parent.
+    """
+    if is_remote(location):
+        file: BinaryIO = _retried(location, lambda fs, path: fs.open(path, "rb", block_size=_BLOCK))
+        return file
+    regular(location)  # opening a named pipe would wait
+    try:
+        return open(location, "rb")
+    except OSError as error:
+        raise ImageError("read", system_reason(error)) from None
+
+
+def exists(location: str) -> bool:
+    """True for a file or an object that exists."""
+    if not is_remote(location):
+        return os.path.isfile(location)
+    return bool(_retried(location, lambda fs, path: fs.exists(path)))
+
+
+def read_object(url: str) -> Content:
+    """Read an object of a store completely, once; raises `ImageError` if it cannot be read or changed meanwhile."""
+    before = _remote_status(url, info_of(url))
+    if before.size > MAX_BYTES:
+        raise ImageError("read", f"larger than {MAX_BYTES >> 30} GiB")
+    data: bytes = _retried(url, lambda fs, path: fs.cat_file(path))
+    if before.size and len(data) != before.size:
+        raise ImageError("read", "changed while it was read, or the connection was lost; run again")
+    if sniff(data[:HEAD], url) is None:
+        if not data and sniff(b"\0", url):
+            raise ImageError("read", "the file is empty")
+        return Content(None, before.version, before.settled)
+    return Content(data, before.version, before.settled)
+
+
+def read_image(file: IO[bytes], name: str, size: int) -> bytes | None:
+    """Read a member of `size` bytes from the position of `file`; None if its first bytes are not those of an image.
+
+    Raises `ImageError` if it is empty, too large, or the file ends within it.
+    """
+    head = file.read(min(HEAD, size))
+    if sniff(head, name) is None:
+        if not head and sniff(b"\0", name):
+            raise ImageError("read", "the file is empty")
+        return None
+    if size > MAX_BYTES:
+        raise ImageError("read", f"larger than {MAX_BYTES >> 30} GiB")
+    data = head + file.read(size - len(head))
+    if len(data) < size:
+        raise ImageError("read", "the file ends within the image")
+    return data
+
+
+@contextmanager
+def unchanged(location: str) -> Iterator[None]:
+    """Raise `ImageError` if a file is written to meanwhile. An object of a store is replaced as a whole."""
+    if is_remote(location):
+        yield
+        return
+    before = regular(location)
+    yield
+    require_unchanged(before, regular(location))
+
+
+# -- object stores -------------------------------------------------------------------------------------
+
+
+def file_system(url: str) -> tuple[Any, str]:
+    """Return the file system of a URL and the path in it; raises `ImageError` if its library is not installed."""
+    scheme = url.partition("://")[0]
+    try:
+        from fsspec.core import url_to_fs
+    except ImportError:
+        raise ImageError("read", f"{scheme}:// needs fsspec; {_install(scheme)}") from None
+    try:
+        fs, path = url_to_fs(private_url(url))
+    except ImportError as error:
+        raise ImageError("read", f"{error}; {_install(scheme)}") from None
+    except ValueError as error:  # an unknown scheme, or a URL without a bucket
+        raise ImageError("read", f"{scheme}:// cannot be read: {error}") from None
+    return fs, path
+
+
+def info_of(url: str) -> dict[str, Any]:
+    """Return what the store knows of an object; raises `ImageError`."""
+    info: dict[str, Any] = _retried(url, lambda fs, path: fs.info(path))
+    if info.get("type") == "directory":
+        raise ImageError("read", "a folder, not a file")
+    return info
+
+
+def _remote_status(url: str, info: dict[str, Any]) -> Status:
+    size, modified = int(info.get("size") or 0), _modified_ns(info)
+    name = next((str(info[name]) for name in _NAMES if info.get(name)), "")
+    if not name and not modified:
+        return Status(UNKNOWN, size, 0, False)
+    version = version_of(url, size, name or modified)  # the time has another resolution in listings
+    return Status(version, size, modified, bool(name) or time.time_ns() - modified > _COARSE_NS)
+
+
+def list_objects(url: str) -> list[tuple[str, Status]] | None:
+    """Return all objects below a folder of a store, or that match a URL with `*`, by name; None for one object.
+
+    Raises `ImageError` if there is nothing of that name, or the store does not answer.
+    """
+
+    def find(fs: Any, path: str) -> dict[str, dict[str, Any]] | None:
+        if "*" in path:
+            return {name: info for name, info in fs.glob(path, detail=True).items() if info.get("type") == "file"}
+        if fs.info(path).get("type") != "directory":
+            return None
+        found: dict[str, dict[str, Any]] = fs.find(path, detail=True)
+        return found
+
+    found = _retried(url, find)
+    if found is None:
+        return None
+    fs, _ = file_system(url)
+    scheme = url.partition("://")[0]
+    named = [(f"{scheme}://{fs.unstrip_protocol(name).partition('://')[2]}", info) for name, info in found.items()]
+    return [(name, _remote_status(name, info)) for name, info in sorted(named, key=lambda each: each[0])]
+
+
+def _modified_ns(info: dict[str, Any]) -> int:
+    for name in _TIMES:
+        value = info.get(name)
+        if isinstance(value, int | float):
+            return int(value * 1_000_000_000)
+        if isinstance(value, datetime):
+            return int(value.timestamp() * 1_000_000_000)
+        if isinstance(value, str) and value:
+            from email.utils import parsedate_to_datetime
+
+            try:
+                return int(parsedate_to_datetime(value).timestamp() * 1_000_000_000)
+            except ValueError:
+                continue
+    return 0
+
+
+def _retried(url: str, call: Any) -> Any:
+    """Call with the file system and the path; try again after errors that may pass; raises `ImageError`."""
+    fs, path = file_system(url)
+    for attempt in range(1, _TRIES + 1):
+        try:
+            return call(fs, path)
+        except (FileNotFoundError, IsADirectoryError):
+            raise ImageError("read", "no such object; check the URL") from None
+        except PermissionError:
+            raise ImageError("read", "permission denied; check the credentials") from None
+        except Exception as error:  # noqa: BLE001 - each library of a store has its own errors
+            reason = _reason(error)
+            if not _may_pass(error) or attempt == _TRIES:
+                raise ImageError("read", f"the store does not answer: {reason}", lasting=False) from None
+        time.sleep(_PAUSE * 2 ** (attempt - 1))
+    raise AssertionError
+
+
+def _may_pass(error: Exception) -> bool:
+    status = getattr(error, "status", None)
+    return not (isinstance(status, int) and 400 <= status < 500 and status not in (408, 429))
+
+
+def _reason(error: Exception) -> str:
+    """Return the kind of an error and, if it is one of the network, its reason, without any URL."""
+    status = getattr(error, "status", None)
+    if isinstance(status, int):
+        return f"HTTP status {status}"
+    text = system_reason(error) if isinstance(error, OSError) and error.errno else type(error).__name__
+    return text if "://" not in text else type(error).__name__
+
+
+@lru_cache
+def _install(scheme: str) -> str:
+    extra = _EXTRAS.get(scheme, "remote")
+    return f"install twinpix[{extra}]"
