@@ -33,11 +33,16 @@ _PRIVATE: dict[str, str] = {}  # URLs with user, password and query, by the form
 def show_url(url: str) -> str:
     """Return a URL as it is shown and stored: without user and password, and with a digest for its query.
 
-    A query may be a signature that grants access. `private_url` returns the complete URL, in this process only.
+    A query may be a signature that grants access. `private_url` returns the complete URL, in this process only. A URL
+    of a file of this machine (`file://`) becomes a path.
     """
     scheme, mark, rest = url.partition("://")
     if not mark:
         return url
+    if scheme == "file":
+        from urllib.request import url2pathname  # it imports http, which takes 20 ms
+
+        return url2pathname(rest.removeprefix("localhost"))
     host, slash, path = rest.partition("/")
     path, question, query = path.partition("?") if scheme in _WITH_QUERY else (path, "", "")
     shown = f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"

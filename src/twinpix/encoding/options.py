@@ -10,6 +10,7 @@ from typing import Any, get_args
 from twinpix import keep
 from twinpix.errors import UsageError
 from twinpix.model import Decode, Strictness, format_distance
+from twinpix.paths import show_url
 
 DEFAULT_METHOD = "cascade"
 FAST_METHOD = "phash:size=16"
@@ -19,11 +20,11 @@ Paths = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 
 def names_of(paths: Paths | Iterable[Paths]) -> list[str]:
-    """Return one or several paths as a list of text; raises `UsageError` for another type."""
+    """Return one or several paths as a list of text, URLs without credentials; raises `UsageError` for another type."""
     if isinstance(paths, str | bytes | os.PathLike):
         paths = [paths]
     try:
-        return [os.fsdecode(path) for path in paths]
+        return [show_url(os.fsdecode(path)) for path in paths]
     except TypeError as error:
         raise UsageError(f"paths are text or path objects: {error}") from None
 

@@ -22,6 +22,8 @@ from twinpix.versions import UNKNOWN, version_of
 
 _COARSE_NS = 2_100_000_000  # time within which two writes may have the same time stamp
 _TRIES, _PAUSE = 4, 0.2  # of a request to a store; seconds before the second one, doubled before each further one
+_RECENT = 5.0  # seconds for which the status of an object is kept
+
 REQUESTS = 16
 """Requests to stores that a process makes at once: their latency, 20 ms and more, is shared."""
 
@@ -43,9 +45,15 @@ class Status(NamedTuple):
 def status_of(location: str) -> Status:
     """Return the status of a file; raises `ImageError` if there is no such file, or it is no regular file."""
     if is_remote(location):
-        return _remote_status(location, info_of(location))
+        return _recent_status(location, os.getpid(), int(time.monotonic() / _RECENT))
     status = regular(location)
     return Status(file_version(status), status.st_size, status.st_mtime_ns, is_settled(status))
+
+
+@lru_cache(maxsize=64)
+def _recent_status(url: str, process: int, period: int) -> Status:
+    """Return the status of an object as it was within the last seconds: a shard is asked for once, not for a member."""
+    return _remote_status(url, info_of(url))
 
 
 def open_file(location: str) -> BinaryIO:

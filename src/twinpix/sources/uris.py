@@ -122,15 +122,28 @@ def read(uri: str) -> Content:
 
 
 def read_each(uris: Iterable[str]) -> Iterator[Content | ImageError]:
-    """Read images, in their order: those of stores several at once, all others when they are asked for."""
+    """Read images, in their order: those of stores several at once, all others when they are asked for.
+
+    The members of one container in a store are read one after the other, so that one request reads several of them.
+    """
     uris = list(uris)
     if not any(map(in_store, uris)):
         yield from map(_read_or_error, uris)
         return
     from concurrent.futures import ThreadPoolExecutor
 
+    files = [uri if is_remote(uri) else container_of(uri) for uri in uris]
+    parts: dict[str, list[int]] = {}  # what one thread reads, by file
+    for number, file in enumerate(files):
+        parts.setdefault(file, []).append(number)
     with ThreadPoolExecutor(storage.REQUESTS) as threads:
-        yield from threads.map(_read_or_error, uris)
+        reads = {file: threads.submit(_read_all, [uris[number] for number in part]) for file, part in parts.items()}
+        for number, file in enumerate(files):
+            yield reads[file].result()[parts[file].index(number)]
+
+
+def _read_all(uris: list[str]) -> list[Content | ImageError]:
+    return [_read_or_error(uri) for uri in uris]
 
 
 def _read_or_error(uri: str) -> Content | ImageError:
