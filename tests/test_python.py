@@ -204,6 +204,7 @@ PROVOKED: dict[tuple[str, str], list[Callable[[], object]]] = {
         lambda: twinpix.Options(workers=-1),
         lambda: twinpix.Options(timeout=0),
         lambda: twinpix.Options(min_size=-1),
+        lambda: twinpix.Options(id="name"),
     ],
     ("acting", "RefusedError"): [held_lock],
     ("apply", "OutputError"): [lambda: twinpix.apply(a_plan(), "no/folder/run.jsonl")],
@@ -217,6 +218,7 @@ PROVOKED: dict[tuple[str, str], list[Callable[[], object]]] = {
         lambda: twinpix.compare("photos/0.png", "photos/1.png", timeout=-1),
         lambda: twinpix.compare("photos/0.png", "photos/1.png", method="none"),
     ],
+    ("dedupe", "UsageError"): [lambda: twinpix.dedupe([1, 2])],
     ("encode", "StoreError"): [lambda: twinpix.encode("photos", store=written("diary.txt"))],
     ("encode", "UsageError"): [lambda: twinpix.encode("none"), lambda: twinpix.encode("photos", ["none"])],
     ("encode_files_as_stream", "StoreError"): [

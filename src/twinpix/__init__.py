@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         write_codes,
     )
     from twinpix.usecases.compare import compare
+    from twinpix.usecases.dedupe import dedupe
     from twinpix.usecases.encode import encode
     from twinpix.usecases.find import find
     from twinpix.usecases.query import query
@@ -39,6 +40,7 @@ __all__ = [
     "acting",
     "apply",
     "compare",
+    "dedupe",
     "encode",
     "encode_files_as_stream",
     "encode_pictures",
@@ -65,6 +67,7 @@ _MODULES = {
         *("query_codes", "read_codes", "write_codes"),
     ),
     "usecases.compare": ("compare",),
+    "usecases.dedupe": ("dedupe",),
     "usecases.encode": ("encode",),
     "usecases.find": ("find",),
     "usecases.query": ("query",),

@@ -138,6 +138,22 @@ ExcludeOption = Annotated[
         "--exclude", metavar="GLOB", help="Leave out matching names (paths if it has a slash); may be repeated."
     ),
 ]
+TableOption = Annotated[
+    str | None,
+    typer.Option("--table", metavar="FILE", help="Also the images that a .csv, .jsonl or .parquet table names."),
+]
+ColumnOption = Annotated[
+    str,
+    typer.Option(
+        "--column",
+        metavar="NAME",
+        help="Column of paths or URLs in --table, or of images in Parquet and Arrow files.",
+        show_default="the first that fits",
+    ),
+]
+IdOption = Annotated[
+    str, typer.Option("--id", metavar="NAME", help="Column of --table with ids, which the report repeats.")
+]
 MinSizeOption = Annotated[int, typer.Option("--min-size", min=0, metavar="BYTES", help="Leave out smaller files.")]
 MinPixelsOption = Annotated[
     int, typer.Option("--min-pixels", min=0, metavar="N", help="Leave out images of fewer pixels (width times height).")

@@ -63,6 +63,10 @@ class Options:
         exclude: Patterns of file names, or of paths if they contain a slash.
         min_size: Smallest file, in bytes.
         min_pixels: Smallest image, width times height.
+        table: Table (.csv, .jsonl, .parquet) that names further images, one in each row.
+        column: Column of the paths and URLs in `table`, or of the images in Parquet and Arrow files; "": the first
+            that fits.
+        id: Column of `table` with the ids that the report repeats; "": none.
         store: Path of the SQLite file of results; "default": in the cache folder; None: none.
 
     Raises:
@@ -99,6 +103,9 @@ class Options:
     exclude: Paths | Sequence[Paths] = ()
     min_size: int = 0
     min_pixels: int = 0
+    table: str | os.PathLike[str] | None = None
+    column: str = ""
+    id: str = ""
     store: str | os.PathLike[str] | None = "default"
 
     def __post_init__(self) -> None:
@@ -116,6 +123,8 @@ class Options:
         if self.precision is not None and not 0 < self.precision <= 1:
             what = "a share of the matches, above 0 and at most 1"
             raise UsageError(f"the precision is {what}, not {format_distance(self.precision)}")
+        if self.id and self.table is None:
+            raise UsageError("id names a column of a table: give the table", field="id")
         _require_one_of("strictness", get_args(Strictness), self.strictness)
         _require_one_of("decode", get_args(Decode), self.decode)
 

@@ -1,5 +1,6 @@
 """The resources of a run: the store, the executor and the progress display."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,7 +10,9 @@ from twinpix import sources
 from twinpix.encoding.options import Options, names_of
 from twinpix.errors import StoreError
 from twinpix.executors import Executor, Local
+from twinpix.paths import show_url
 from twinpix.progress import Progress
+from twinpix.sources.table import Locations, read_locations
 from twinpix.store import Store, default_path
 
 
@@ -67,12 +70,15 @@ def scan(
     references: Sequence[str] = (),
     listed: Sequence[str] = (),
 ) -> sources.Listing:
-    """List the files below `paths`, `references` and `listed`."""
+    """List the files below `paths`, `references` and `listed`, and those that the table of the options names."""
+    located = Locations()
+    if options.table is not None:
+        located = read_locations(show_url(os.fspath(options.table)), options.column, options.id)
     with progress.stage("list"):
-        return sources.scan(
+        found = sources.scan(
             paths,
             references,
-            listed,
+            [*listed, *located.names],
             recursive=options.recursive,
             hidden=options.hidden,
             follow_links=options.follow_links,
@@ -80,3 +86,5 @@ def scan(
             min_size=options.min_size,
             on_progress=progress.advance,
         )
+    failures = sorted([*found.failures, *located.failures], key=lambda failure: failure.path)
+    return found._replace(failures=failures, ids=located.ids, notes=located.notes)

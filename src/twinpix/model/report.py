@@ -205,6 +205,11 @@ class Group:
         """The members that may be removed: none if the keeper is inside an archive."""
         return [m for m in self.members if m.path != self.keeper and not self.stays(m)]
 
+    @property
+    def redundant(self) -> list[Member]:
+        """The copies of the keeper without references, also those that no action removes: members of archives, rows."""
+        return [m for m in self.members if m.path != self.keeper and not m.reference]
+
     def stays(self, member: Member) -> bool:
         """True for a member that no action removes: it is protected, or the keeper is inside an archive."""
         return member.protected or not can_change(self.keeper)
@@ -326,6 +331,7 @@ class Report:
         unverified: Pairs that verification could not compare.
         unit: Of all distances and the radius.
         symlinks: Symbolic links to members, by member.
+        ids: Ids of images by path, if a table or a program gave them.
         schema: Schema of the JSON report.
 
     Example:
@@ -361,6 +367,7 @@ class Report:
     unverified: list[Unverified] = field(default_factory=list)
     unit: DistanceUnit = field(kw_only=True)
     symlinks: dict[str, list[str]] = field(default_factory=dict)
+    ids: dict[str, str] = field(default_factory=dict)
     schema: str = SCHEMA
 
     def __post_init__(self) -> None:

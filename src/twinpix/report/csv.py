@@ -12,7 +12,7 @@ from twinpix.text import printable
 
 COLUMNS = (
     *("group", "role", "path", "bytes", "width", "height", "format"),
-    *("distance", "relation", "reason", "damaged", "modified_ns", "digest"),
+    *("distance", "relation", "reason", "damaged", "modified_ns", "digest", "id"),
 )
 
 
@@ -53,6 +53,7 @@ class Csv:
                         "yes" if m.damaged else "",
                         m.mtime_ns,
                         m.digest,
+                        printable(report.ids.get(m.path, "")),
                     ]
                 )
             yield out.getvalue()
@@ -61,6 +62,7 @@ class Csv:
         for pair in report.similar:
             for path, other in ((pair.a, pair.b), (pair.b, pair.a)):
                 known = {"role": "similar-scene", "path": printable(path), "relation": pair.relation}
+                known["id"] = printable(report.ids.get(path, ""))
                 known["reason"] = f"the same scene as {printable(other)}, not a copy"
                 rows.writerow([known.get(column, "") for column in COLUMNS])
         yield out.getvalue()

@@ -2,7 +2,7 @@
 
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import BinaryIO, ClassVar, NamedTuple
 
@@ -22,6 +22,8 @@ class Listing(NamedTuple):
     left_out: int = 0  # excluded files and folders
     libraries: int = 0  # of other programs, not entered
     symlinks: Mapping[str, list[str]] = MappingProxyType({})  # symbolic links to a listed file, by its name
+    ids: Mapping[str, str] = MappingProxyType({})  # by URI, if a table gave them
+    notes: Sequence[str] = ()
 
 
 class Content(NamedTuple):

@@ -3,6 +3,7 @@
 import os
 from array import array
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from operator import eq
 from typing import Any, NamedTuple, overload
@@ -25,15 +26,17 @@ from twinpix.match import exclusions
 from twinpix.match.classes import CodeClasses, is_low_detail
 from twinpix.match.pairs import MatchedPairs, match_pairs
 from twinpix.match.relation import most_of_identical
-from twinpix.model import ContentId, Counts, Failure, FileRow, Group, Guarded, Matches, Report, Unique
+from twinpix.model import ContentId, Counts, Failure, FileRow, Group, Guarded, Match, Matches, Report, Unique
+from twinpix.paths import show_url
 from twinpix.progress import ProgressLike, progress_of
 from twinpix.report import describe_low_detail
 from twinpix.sources import bit_rot
+from twinpix.sources.given import Given, split_kinds, write_given
 from twinpix.text import plural, printable
 
 
 def find(
-    paths: Paths | Iterable[Paths],
+    paths: Paths | Iterable[Paths] | Iterable[tuple[object, object]],
     options: Options | None = None,
     *,
     listed: Paths | Iterable[Paths] = (),
@@ -45,7 +48,8 @@ def find(
     The report does not depend on the order of the files or the number of workers.
 
     Args:
-        paths: One or several folders and image files.
+        paths: One or several folders, image files, archives, tables of images, and URLs of these; or pairs of an id
+            and an image (bytes, Pillow image or array), which the report names `memory://ID`.
         options: Options of the run; the default ones if None.
         listed: Further image files. A file that does not exist is reported as a failure, not raised.
         progress: True for a display on stderr, a function of (stage, done, total), or tqdm.
@@ -66,7 +70,12 @@ def find(
         [('photos/beach.png', ['photos/beach.jpg'])]
     """
     options = Options.of(options, changes)
-    request = _Request(names_of(paths), names_of(listed), names_of(options.reference))
+    named, in_memory = split_kinds(paths)
+    if in_memory is not None:
+        with write_given(in_memory) as given:
+            return _name_as_given(find(given.path, options, listed=listed, progress=progress), given)
+    tables = [] if options.table is None else [show_url(os.fspath(options.table))]
+    request = _Request(names_of(named), names_of(listed), names_of(options.reference), tables)
     settings = settings_of(options)
     linking.make(options.link), keep.make_chain(options.keep)  # so that errors in them are raised before the work
     request.check(options.cross)
@@ -91,18 +100,19 @@ class _Request(NamedTuple):
     names: list[str]
     listed: list[str]
     references: list[str]
+    tables: list[str]
 
     @property
     def roots(self) -> list[str]:
-        """The paths, then the folders of the listed files."""
-        return [*self.names, *sorted({os.path.dirname(name) or os.curdir for name in self.listed})]
+        """The paths, then the table, then the folders of the listed files."""
+        return [*self.names, *self.tables, *sorted({os.path.dirname(name) or os.curdir for name in self.listed})]
 
     def check(self, cross: bool) -> None:
         """Raise `UsageError` for a path that does not exist, or if there are too few paths."""
-        if not self.names and not self.listed:
+        if not self.names and not self.listed and not self.tables:
             raise UsageError("name at least one folder or image")
         sources.require([*self.names, *self.references])
-        if cross and len(self.names) + bool(self.listed) < 2:
+        if cross and len(self.names) + bool(self.listed or self.tables) < 2:
             raise UsageError("cross compares images of different paths: name at least two paths", field="cross")
 
 
@@ -219,7 +229,7 @@ def _failures(*parts: Sequence[Failure]) -> list[Failure]:
 def _notes(listing: sources.Listing, small: int, excluded: int) -> list[str]:
     """Return notes on what was excluded, and why."""
     notes = [f"{plural(excluded, 'pair')} not matched: marked as not duplicates"] * bool(excluded)
-    notes += left_out_notes(listing.left_out, small)
+    notes += [*listing.notes, *left_out_notes(listing.left_out, small)]
     notes += [_links_note(listing.folder_links)] * bool(listing.folder_links)
     return notes + [_libraries_note(listing.libraries)] * bool(listing.libraries)
 
@@ -298,4 +308,38 @@ def _report(
         unverified=pairs.unverified,
         unit=settings.radius.unit,
         symlinks=_symlinks(groups, listing.symlinks),
+        ids=dict(listing.ids),
+    )
+
+
+def _name_as_given(report: Report, given: Given) -> Report:
+    """Return the report of a temporary archive with the names of the images that the program gave."""
+
+    def name(path: str) -> str:
+        return given.names.get(path, path)
+
+    def named(matches: Iterable[Match]) -> list[Match]:
+        return [replace(match, a=name(match.a), b=name(match.b)) for match in matches]
+
+    failures = [*given.failures, *(replace(failure, path=name(failure.path)) for failure in report.failures)]
+    return replace(
+        report,
+        roots=["memory://"],
+        groups=[
+            replace(
+                group,
+                keeper=name(group.keeper),
+                members=[replace(member, path=name(member.path)) for member in group.members],
+                matches=named(group.matches),
+            )
+            for group in report.groups
+        ],
+        counts=replace(report.counts, failures=len(failures)),
+        failures=sorted(failures, key=lambda failure: failure.path),
+        guarded=[replace(each, path=name(each.path)) for each in report.guarded],
+        damaged=[name(path) for path in report.damaged],
+        unique=[replace(each, path=name(each.path)) for each in report.unique or ()],
+        similar=named(report.similar),
+        unverified=[replace(pair, a=name(pair.a), b=name(pair.b)) for pair in report.unverified],
+        ids=given.ids,
     )

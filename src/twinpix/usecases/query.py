@@ -77,7 +77,7 @@ def query(
     if os.path.isdir(name):
         raise UsageError(f"{name} is a folder: a query is one image")
     with open_session(options, progress_of(progress)) as session:
-        asked = scan(replace(options, exclude=(), min_size=0), session.progress, [name])
+        asked = scan(replace(options, exclude=(), min_size=0, table=None, id=""), session.progress, [name])
         _require_one_image(name, [uri for uri in asked.refs.uris if claims_image(file_name(uri))])
         listing = scan(options, session.progress, names)
         encoder = Encoder(session, [settings.method], options.decode, bool(options.transforms))

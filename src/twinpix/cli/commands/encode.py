@@ -33,7 +33,7 @@ _KINDS = {
 
 
 def encode(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help=common.PATHS_HELP)],
+    paths: Annotated[list[str] | None, typer.Argument(metavar="PATH...", help=common.PATHS_HELP)] = None,
     output: Annotated[
         str,
         typer.Option(
@@ -51,6 +51,8 @@ def encode(
         bool,
         typer.Option("--transforms", "-t", help="Eight fingerprints for each image: all rotations and mirror images."),
     ] = False,
+    table: common.TableOption = None,
+    column: common.ColumnOption = "",
     recursive: common.RecursiveOption = True,
     hidden: common.HiddenOption = False,
     follow_links: common.FollowOption = False,
@@ -70,6 +72,9 @@ def encode(
     from twinpix.text import plural
 
     _refuse_pixels(specs)
+    paths = paths or []
+    if not paths and not table:
+        raise UsageError("name at least one folder, image or table")
     kind = "json" if output == "-" else PurePath(output).suffix.lower().lstrip(".")
     if kind not in ("jsonl", "json", "csv", "npz"):
         raise UsageError(f"codes are written to .jsonl, .json, .csv or .npz, not to {output}")

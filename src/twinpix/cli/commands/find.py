@@ -72,6 +72,9 @@ def find(
             "--files-from", metavar="FILE|-", help="Also the files listed in FILE, one per line or NUL-separated."
         ),
     ] = None,
+    table: common.TableOption = None,
+    column: common.ColumnOption = "",
+    id: common.IdOption = "",
     recursive: common.RecursiveOption = True,
     hidden: common.HiddenOption = False,
     follow_links: common.FollowOption = False,

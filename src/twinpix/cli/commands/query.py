@@ -31,6 +31,8 @@ def query(
     strictness: common.StrictnessOption = StrictnessName.normal,
     transforms: common.TransformsOption = None,
     search: common.SearchOption = "auto",
+    table: common.TableOption = None,
+    column: common.ColumnOption = "",
     recursive: common.RecursiveOption = True,
     hidden: common.HiddenOption = False,
     follow_links: common.FollowOption = False,
@@ -53,9 +55,9 @@ def query(
     from twinpix.report.json import dumps
     from twinpix.text import plural, printable
 
-    if not paths and not codes:
-        raise UsageError("name what to search: --in PATH, or --codes FILE")
-    if paths and codes:
+    if not (paths or table or codes):
+        raise UsageError("name what to search: --in PATH, --table FILE or --codes FILE")
+    if (paths or table) and codes:
         raise UsageError("give --in or --codes, not both")
     hits: list[Hit]
     failures: list[Failure] = []
