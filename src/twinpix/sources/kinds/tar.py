@@ -1,0 +1,401 @@
+"""Tar archives, uncompressed or compressed with gzip, bzip2, xz or zstd."""
+
+import io
+import os
+import sys
+import tarfile
+import tempfile
+import threading
+import weakref
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, BinaryIO, ClassVar, NamedTuple
+
+from twinpix.errors import ImageError, system_reason
+from twinpix.model import is_remote
+from twinpix.sources.base import Content, Entry, Source
+from twinpix.sources.storage import Status, open_file, read_image, status_of
+from twinpix.versions import UNKNOWN, version_of
+
+LARGEST_RATIO = 1000
+"""Bytes that one byte of an archive may decompress to: text reaches about 20, an attack with zeros 1030 and more."""
+
+SPARE_BYTES = 1 << 30
+"""Bytes that any archive may decompress to in addition: a small archive of similar files has a high ratio."""
+
+_INDEXES = 32  # indexes of uncompressed archives that a process keeps; each takes about 3 MB for 10,000 members
+_OPEN = 4  # uncompressed archives that a process keeps open
+_SPOOLS = 4  # decompressed archives that a process keeps, as temporary files
+_LONGEST_HEADER = 16 << 20  # bytes; tarfile reads an extended header into memory, and a damaged one may be longer
+_CHUNK = 1 << 20  # bytes that are decompressed at once
+_BUFFER = 256 << 10  # bytes; a member that is not larger is read by one request
+_SIGNED_64 = (1 << 63) - 1
+
+_SIGNATURES = (
+    (b"\x1f\x8b", "gz"),
+    (b"BZh", "bz2"),
+    (b"\xfd7zXZ\0", "xz"),
+    (b"\x28\xb5\x2f\xfd", "zst"),
+    *((bytes([number]) + b"\x2a\x4d\x18", "zst") for number in range(0x50, 0x60)),  # a skippable frame, of pzstd
+)
+_ENDS_EARLY = "the archive ends in the middle; copy or download it again"
+
+# Errors of tarfile for damaged headers.
+_DAMAGED = (tarfile.TarError, ValueError, OverflowError, IndexError, TypeError, EOFError, RecursionError, MemoryError)
+
+_locks: dict[int, threading.Lock] = {}  # by process: a forked process must not wait for a thread of its parent
+
+
+@dataclass(frozen=True)
+class Tar(Source):
+    """Regular members of tar archives, which are read and never unpacked to a path.
+
+    Of several members with one name the last one counts, as for programs that unpack them. Links are further names of
+    other members and are not listed. The format is that of
+    https://www.gnu.org/software/tar/manual/html_node/Standard.html with the extensions of GNU tar and pax.
+
+    The first bytes decide whether an archive is compressed. An uncompressed one is indexed by its headers, and a member
+    is one range of its bytes. A compressed one is decompressed as a whole into a temporary file, once in a process and
+    the processes that are forked from it.
+    """
+
+    suffixes: ClassVar[frozenset[str]] = frozenset({".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.bz2", ".tar.xz"})
+
+    def entries(self, path: str) -> Iterator[Entry]:
+        index, _, status = _archive(path)
+        for member in index.members:
+            if index.last[member.name] is not member:
+                yield Entry(member.name, UNKNOWN, 0, error="a later member of the archive has the same name")
+            elif member.error:
+                yield Entry(member.name, UNKNOWN, 0, error=member.error)
+            else:
+                yield Entry(member.name, _version(member, status), member.size, member.modified_ns)
+        if index.error:
+            raise ImageError("read", f"{index.error}; complete members before this point: {len(index.members):,}")
+
+    def read(self, path: str, name: str) -> Content:
+        index, file, status = _archive(path)
+        member = index.last.get(name)
+        if member is None:
+            raise ImageError("read", f"the archive has no such member; {index.error or 'check its name'}")
+        if member.error:
+            raise ImageError("read", member.error)
+        part = io.BufferedReader(_Part(file, member.offset), max(1, min(_BUFFER, member.size)))
+        return Content(read_image(part, name, member.size), _version(member, status), status.settled)
+
+    def write(self, path: str, members: Mapping[str, bytes]) -> None:
+        with (
+            open(path, "xb") as file,
+            closing(_compressor(path.rpartition(".")[2].lower(), file)) as out,
+            tarfile.open(fileobj=out, mode="w|") as archive,
+        ):
+            for name, data in members.items():
+                info = tarfile.TarInfo(name)
+                info.size = len(data)
+                archive.addfile(info, io.BytesIO(data))
+
+
+# -- archives ------------------------------------------------------------------------------------------
+
+
+class _Member(NamedTuple):
+    """A regular member, and where it is in the uncompressed archive."""
+
+    name: str
+    offset: int  # of its first byte
+    size: int  # bytes
+    modified_ns: int
+    error: str = ""  # why it cannot be read; "" if it can
+
+
+class _Index(NamedTuple):
+    """The complete regular members of an archive."""
+
+    members: list[_Member]  # in the order of the archive
+    last: dict[str, _Member]  # the last member of each name
+    error: str  # why the archive may have further members; "" if its end was reached
+
+
+def _archive(path: str) -> tuple[_Index, "_File", Status]:
+    """Return the index of an archive, the uncompressed archive, and the status of the file; raises `ImageError`."""
+    status = status_of(path)
+    key = path, status.version, status.size, status.modified_ns
+    with _locks.setdefault(os.getpid(), threading.Lock()):  # threads that read members of a store need one index
+        if _compression(*key):
+            return *_decompressed(*key), status
+        return _index(*key), _open(os.getpid(), *key), status
+
+
+@lru_cache(maxsize=1024)
+def _compression(path: str, version: bytes, size: int, modified_ns: int) -> str:
+    """Return the suffix of the compression of a file, such as `gz`; "" if it is not compressed."""
+    with closing(_File(open_file(path), path)) as file:
+        head = file.read(tarfile.BLOCKSIZE, 0)
+    if _is_header(head):  # of an uncompressed archive, whose first name may begin with one of the signatures
+        return ""
+    return next((kind for signature, kind in _SIGNATURES if head.startswith(signature)), "")
+
+
+@lru_cache(maxsize=_OPEN)
+def _open(process: int, path: str, version: bytes, size: int, modified_ns: int) -> "_File":
+    """Return an uncompressed archive, opened by this process, and reopened after it was written to."""
+    return _File(open_file(path), path)
+
+
+@lru_cache(maxsize=_INDEXES)
+def _index(path: str, version: bytes, size: int, modified_ns: int) -> _Index:
+    """Return the index of an uncompressed archive; it holds no open file, so forked processes use it too."""
+    return _index_of(_open(os.getpid(), path, version, size, modified_ns))
+
+
+@lru_cache(maxsize=_SPOOLS)
+def _decompressed(path: str, version: bytes, size: int, modified_ns: int) -> tuple[_Index, "_File"]:
+    """Decompress an archive into a temporary file without a name; return its index and this file.
+
+    Forked processes use the file of their parent, since `os.pread` does not depend on the position in it. There is no
+    fork on systems without `os.pread`. Raises `ImageError`, also for a decompression bomb.
+    """
+    spool = _File(_temporary_file(), "")
+    with closing(_File(open_file(path), path)) as source:
+        error = _decompress(_compression(path, version, size, modified_ns), source, spool)
+    return _index_of(spool, error), spool
+
+
+def _decompress(kind: str, source: "_File", spool: "_File") -> str:
+    """Decompress a file into another one; return why it is incomplete, or "" if it is complete."""
+    limit = LARGEST_RATIO * source.size + SPARE_BYTES
+    stream, errors = _decompressor(kind, io.BufferedReader(_Part(source, 0), _CHUNK))
+    try:
+        while chunk := stream.read1(_CHUNK):  # unlike `read`, it returns the bytes before a damaged part
+            if spool.size + len(chunk) > limit:
+                why = f"the archive decompresses to more than {limit:,} bytes and may be a decompression bomb"
+                raise ImageError("read", f"{why}; if you trust it, decompress it and name the .tar file")
+            spool.append(chunk)
+    except EOFError:
+        return _ENDS_EARLY
+    except errors as reason:
+        return f"the archive is damaged ({reason}); copy or download it again"
+    return ""
+
+
+def _index_of(file: "_File", error: str = "") -> _Index:
+    """Return the index of an uncompressed archive; `error` says why it is known to be incomplete.
+
+    Raises `ImageError` if it does not begin with the header of a member, or with the end of an empty archive.
+    """
+    members: list[_Member] = []
+    headers = _Headers(_Part(file, 0))
+    start = at = 0  # of an archive, and of the header of its next member
+    try:
+        while start >= 0:
+            at = headers.seek(start)
+            # A name does not depend on the user's locale.
+            with tarfile.open(fileobj=headers, mode="r:", encoding="utf-8", errors="surrogateescape") as archive:
+                while (info := archive.next()) is not None:
+                    if archive.offset <= at or info.size < 0:  # tarfile would read the same headers for ever
+                        raise tarfile.ReadError("negative size")
+                    at = archive.offset
+                    if info.isreg():
+                        if (at if info.issparse() else info.offset_data + info.size) > file.size:
+                            raise EOFError
+                        members.append(_member(info))
+                    archive.members.clear()  # type: ignore[attr-defined]  # else 1 kB for each member
+            start = _after_end(file, at)
+    except _DAMAGED as reason:
+        if not at:
+            raise ImageError("read", error or f"not a tar archive ({reason}); copy or download it again") from None
+        cut = isinstance(reason, EOFError) or headers.tell() >= file.size
+        error = error or (_ENDS_EARLY if cut else f"the archive is damaged at byte {at:,}; copy or download it again")
+    return _Index(members, {member.name: member for member in members}, error)
+
+
+def _after_end(file: "_File", at: int) -> int:
+    """Return where an archive begins that was appended to the one that ends at `at`; -1 if there is none.
+
+    GNU tar lists the members of an appended archive with `--ignore-zeros` only. Raises `EOFError` or `ReadError` if
+    there is no end marker, which is a block of zeros, at `at`.
+    """
+    data = file.read(_CHUNK, at)
+    if len(data) < tarfile.BLOCKSIZE:
+        raise EOFError
+    blocks = (len(data) - len(data.lstrip(b"\0"))) // tarfile.BLOCKSIZE
+    if not blocks:
+        raise tarfile.ReadError("no header")
+    at += blocks * tarfile.BLOCKSIZE
+    return at if _is_header(file.read(tarfile.BLOCKSIZE, at)) else -1
+
+
+def _is_header(block: bytes) -> bool:
+    try:
+        tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+    except _DAMAGED:
+        return False
+    return True
+
+
+def _member(info: tarfile.TarInfo) -> _Member:
+    if info.issparse():
+        return _Member(info.name, info.offset_data, 0, 0, "the member is stored as a sparse file")
+    try:
+        modified = int(info.mtime * 1_000_000_000)
+    except (ValueError, OverflowError):  # not a number, or infinite
+        modified = 0
+    return _Member(info.name, info.offset_data, info.size, modified if 0 < modified <= _SIGNED_64 else 0)
+
+
+def _version(member: _Member, status: Status) -> bytes:
+    whole = status.version
+    return whole if whole == UNKNOWN else version_of(whole, member.name, member.offset, member.size)
+
+
+# -- open files ----------------------------------------------------------------------------------------
+
+
+class _File:
+    """An open file that several threads read at once; closed with its last reference."""
+
+    def __init__(self, file: BinaryIO, location: str) -> None:
+        self._file, self._lock = file, threading.Lock()
+        # Not `__del__`: an error that refers to this object would form a cycle, in which Python may free `file` first.
+        self.close = weakref.finalize(self, file.close)
+        self._descriptor = file.fileno() if hasattr(os, "pread") and not is_remote(location) else -1
+        try:
+            self.size = file.seek(0, os.SEEK_END)
+        except Exception as error:  # noqa: BLE001 - each library of a store has its own errors
+            self.close()
+            raise ImageError("read", f"the file has no random access: {_reason(error)}") from None
+
+    def read(self, size: int, offset: int) -> bytes:
+        """Return at most `size` bytes; no bytes at the end of the file; raises `ImageError`."""
+        try:
+            if self._descriptor >= 0:
+                return os.pread(self._descriptor, size, offset)
+            with self._lock:
+                self._file.seek(offset)
+                return self._file.read(size)
+        except Exception as error:  # noqa: BLE001 - each library of a store has its own errors
+            raise ImageError("read", _reason(error), lasting=False) from None
+
+    def append(self, data: bytes) -> None:
+        """Write to the end of a temporary file; raises `ImageError`."""
+        self.size += len(data)
+        try:
+            while data:
+                data = data[self._file.write(data) :]
+        except OSError as error:
+            where = tempfile.gettempdir()
+            why = f"the archive cannot be decompressed into {where}: {system_reason(error)}"
+            raise ImageError("read", f"{why}; set TMPDIR to a folder with more free space", lasting=False) from None
+
+
+class _Part(io.RawIOBase):
+    """A file object with a position of its own."""
+
+    def __init__(self, file: _File, offset: int) -> None:
+        super().__init__()
+        self._file, self._offset = file, offset
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._offset = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._offset, os.SEEK_END: self._file.size}[whence]
+        return self._offset
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._file.read(len(buffer), self._offset)
+        buffer[: len(data)] = data
+        self._offset += len(data)
+        return len(data)
+
+
+class _Headers(io.BufferedReader):
+    """The file from which tarfile reads headers."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or not 0 <= size <= _LONGEST_HEADER:
+            raise tarfile.ReadError("the size of an extended header is not plausible")
+        return super().read(size)
+
+
+def _temporary_file() -> BinaryIO:
+    try:
+        file: Any = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by `_File`
+    except OSError as error:
+        why = f"the archive cannot be decompressed into a temporary file: {system_reason(error)}"
+        raise ImageError("read", f"{why}; set TMPDIR to a folder that can be written to", lasting=False) from None
+    out: BinaryIO = file
+    return out
+
+
+def _reason(error: Exception) -> str:
+    """Return an error in words, without the path or URL of the file."""
+    return system_reason(error) if isinstance(error, OSError) and error.errno else type(error).__name__
+
+
+# -- compression ---------------------------------------------------------------------------------------
+
+
+def _decompressor(kind: str, file: BinaryIO) -> tuple[Any, tuple[type[Exception], ...]]:
+    """Return a file object with `read1`, and its errors for damaged data; `EOFError` is a further one."""
+    if kind == "gz":
+        import gzip
+        import zlib
+
+        return gzip.GzipFile(fileobj=file), (OSError, zlib.error)
+    if kind == "bz2":
+        import bz2
+
+        return bz2.BZ2File(file), (OSError, ValueError)
+    if kind == "xz":
+        import lzma
+
+        return lzma.LZMAFile(file), (lzma.LZMAError, MemoryError)
+    library = _zstd()
+    if hasattr(library, "ZstdFile"):
+        return library.ZstdFile(file), (library.ZstdError,)
+    # At the end of an incomplete file it raises nothing: the tar archive has no end then.
+    return library.ZstdDecompressor().stream_reader(file, read_across_frames=True), (library.ZstdError,)
+
+
+def _compressor(suffix: str, file: BinaryIO) -> Any:
+    """Return a file object whose bytes are compressed into `file`, in the way that a suffix names."""
+    if suffix in ("gz", "tgz"):
+        import gzip
+
+        return gzip.GzipFile(fileobj=file, mode="wb")
+    if suffix == "bz2":
+        import bz2
+
+        return bz2.BZ2File(file, "wb")
+    if suffix == "xz":
+        import lzma
+
+        return lzma.LZMAFile(file, "wb")
+    if suffix == "zst":
+        library = _zstd()
+        if hasattr(library, "ZstdFile"):
+            return library.ZstdFile(file, "wb")
+        return library.ZstdCompressor().stream_writer(file, closefd=False)
+    return file
+
+
+def _zstd() -> Any:
+    """Return `compression.zstd` of Python 3.14, or the package zstandard; raises `ImageError` if there is neither."""
+    if sys.version_info >= (3, 14):
+        try:
+            from compression import zstd
+
+            return zstd
+        except ImportError:  # Python was built without it
+            pass
+    try:
+        import zstandard
+    except ImportError:
+        raise ImageError("read", "zstd archives need zstandard; install twinpix[zstd]", lasting=False) from None
+    return zstandard
