@@ -60,8 +60,7 @@ def scan(
         walker.add(path, number - len(references), reference=True)
     for number, path in enumerate(paths):
         walker.add(path, number, reference=False)
-    for path in listed:
-        walker.add(path, len(paths), reference=False)
+    walker.add_each(listed, len(paths), reference=False)
     walker.follow()
     walker.enter_shards()
     return walker.result()
@@ -111,13 +110,19 @@ class _Walker:
 
     def add(self, name: str, root: int, *, reference: bool) -> None:
         """Add what a name stands for: a file, a folder, a member, the URL of an object, or a range of these."""
-        for path in expand(name):
-            self._add(path, root, reference)
+        self.add_each([name], root, reference=reference)
+
+    def add_each(self, names: Sequence[str], root: int, *, reference: bool) -> None:
+        """Add what each name stands for; the objects of stores are asked for together."""
+        paths = [path for name in names for path in expand(name)]
+        answers = storage.list_each([path for path in paths if is_remote(path)])
+        for path in paths:
+            if is_remote(path):
+                self._add_remote(path, next(answers), root, reference)
+            else:
+                self._add(path, root, reference)
 
     def _add(self, path: str, root: int, reference: bool) -> None:
-        if is_remote(path):
-            self._add_remote(path, root, reference)
-            return
         if is_uri(path) and not os.path.lexists(path):
             self._member(path, root, reference)
             return
@@ -169,29 +174,36 @@ class _Walker:
         """Enter the containers of each root that has no images beside them."""
         for (root, reference), paths in sorted(self.shards.items()):
             if (root, reference) not in self.with_images:
-                for path in sorted(paths):
-                    self._add(path, root, reference)
+                self.add_each(sorted(paths), root, reference=reference)
 
     # -- stores ----------------------------------------------------------------------------------------
 
-    def _add_remote(self, url: str, root: int, reference: bool) -> None:
-        """Add an object, the members of one, or all objects below a folder of a store."""
-        try:
-            found = storage.list_objects(url)
-        except ImageError as error:
-            self.failures.append(Failure(url, "list", error.reason))
-            return
-        if found is None:
-            source = container(url)
-            self._add_object(url, root, reference) if source is None else self._add_shard(source, url, root, reference)
-            return
+    def _add_remote(
+        self,
+        url: str,
+        found: list[tuple[str, storage.Status]] | storage.Status | ImageError,
+        root: int,
+        reference: bool,
+    ) -> None:
+        """Add an object, the members of one, or all objects below a folder of a store, as `storage` found it."""
+        if isinstance(found, ImageError):
+            self.failures.append(Failure(url, "list", found.reason))
+        elif isinstance(found, storage.Status):
+            if (source := container(url)) is None:
+                self._note_object(url, found, root, reference)
+            elif url not in self.entered_urls:
+                self.entered_urls.add(url)
+                self._list_members(source, url, -1, root, reference)
+        else:
+            self._add_objects(url, found, root, reference)
+
+    def _add_objects(self, url: str, found: list[tuple[str, storage.Status]], root: int, reference: bool) -> None:
         before = len(self.uris)
         for each, status in found:
             inside = each[len(url.partition("*")[0].rstrip("/")) :]
-            if not self._is_listed(url.rstrip("/"), inside):
-                continue
-            self._note_kind(each.partition("?")[0], root, reference)
-            self._note_object(each, status, root, reference)
+            if self._is_listed(url.rstrip("/"), inside):
+                self._note_kind(each.partition("?")[0], root, reference)
+                self._note_object(each, status, root, reference)
         self.on_progress(len(self.uris) - before)
 
     def _add_object(self, url: str, root: int, reference: bool) -> None:
@@ -206,12 +218,6 @@ class _Walker:
             return
         self._note(url, status.version, status.size, status.modified_ns, root, reference, False)
         self.inodes.extend((0, 0, status.size, status.modified_ns, 0))
-
-    def _add_shard(self, source: Source, url: str, root: int, reference: bool) -> None:
-        if url in self.entered_urls:
-            return
-        self.entered_urls.add(url)
-        self._list_members(source, url, -1, root, reference)
 
     # -- folders and files -----------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ system. Credentials come from the environment of the library of the store.
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
@@ -158,27 +158,46 @@ def _remote_status(url: str, info: dict[str, Any]) -> Status:
     return Status(version, size, modified, bool(name) or time.time_ns() - modified > _COARSE_NS)
 
 
-def list_objects(url: str) -> list[tuple[str, Status]] | None:
-    """Return all objects below a folder of a store, or that match a URL with `*`, by name; None for one object.
+def list_objects(url: str) -> list[tuple[str, Status]] | Status:
+    """Return all objects below a folder of a store, or that match a URL with `*`, by name; the status of one object.
 
     Raises `ImageError` if there is nothing of that name, or the store does not answer.
     """
 
-    def find(fs: Any, path: str) -> dict[str, dict[str, Any]] | None:
+    def find(fs: Any, path: str) -> dict[str, dict[str, Any]] | Status:
         if "*" in path:
             return {name: info for name, info in fs.glob(path, detail=True).items() if info.get("type") == "file"}
-        if fs.info(path).get("type") != "directory":
-            return None
+        info = fs.info(path)
+        if info.get("type") != "directory":
+            return _remote_status(url, info)
         found: dict[str, dict[str, Any]] = fs.find(path, detail=True)
         return found
 
     found = _retried(url, find)
-    if found is None:
-        return None
+    if isinstance(found, Status):
+        return found
     fs, _ = file_system(url)
     scheme = url.partition("://")[0]
     named = [(f"{scheme}://{fs.unstrip_protocol(name).partition('://')[2]}", info) for name, info in found.items()]
     return [(name, _remote_status(name, info)) for name, info in sorted(named, key=lambda each: each[0])]
+
+
+def list_each(urls: Sequence[str]) -> Iterator[list[tuple[str, Status]] | Status | ImageError]:
+    """Return `list_objects` of each URL, in their order; several requests are made at once."""
+
+    def list_one(url: str) -> list[tuple[str, Status]] | Status | ImageError:
+        try:
+            return list_objects(url)
+        except ImageError as error:
+            return error
+
+    if len(urls) < 2:
+        yield from map(list_one, urls)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(REQUESTS) as threads:
+        yield from threads.map(list_one, urls)
 
 
 def _modified_ns(info: dict[str, Any]) -> int:
