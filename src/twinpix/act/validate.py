@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from twinpix import paths
 from twinpix.act.actions.base import Scope
 from twinpix.errors import ReportError
-from twinpix.model import Group, Report, is_uri
+from twinpix.model import Group, Report, is_uri, row_of
 from twinpix.paths import above
 from twinpix.text import plural, printable
 
@@ -116,8 +116,11 @@ class Places:
         self._known: dict[str, str] = {}
 
     def of(self, path: str) -> str:
-        """Return the absolute path, the URI of a member of a file, or "" for one outside."""
-        if is_uri(path):
+        """Return the absolute path, the URI of a member or row of a file, or "" for one outside."""
+        row = row_of(path)
+        if row and (file := self.of(path[: -len(row) - 1])):
+            return f"{file}#{row}"
+        if is_uri(path) and not row:
             start, mark, container = path.rpartition("::")
             file = self.of(container) if mark else ""
             return f"{start}{mark}{file}" if file else ""
