@@ -39,6 +39,7 @@ HEAVY = (
     "matplotlib",
     "msgspec",
     "cv2",
+    "pyarrow",
 )
 
 

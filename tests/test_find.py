@@ -278,7 +278,7 @@ def test_paths_can_be_a_single_one_and_of_any_type(photos: Path) -> None:
     for paths in (str(photos), photos, os.fsencode(photos), (path for path in [photos])):
         assert undated(twinpix.find(paths, method="phash:size=16", store=None)) == expected
     with pytest.raises(UsageError, match="paths are"):
-        twinpix.find([7], method="phash:size=16", store=None)  # type: ignore[list-item]
+        twinpix.find([7], method="phash:size=16", store=None)  # type: ignore[arg-type]
 
 
 def test_a_file_that_vanishes_during_the_run(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,7 +73,7 @@ def test_a_table_names_images_and_their_ids(folder: Path, suffix: str) -> None:
     write_table(table, [{"id": f"№ {name}", "path": f"{name}.img"} for name in IMAGES])
     report = twinpix.find([], table=table, id="id", store=None, workers=1)
     assert named_groups(report) == [{f"№ {name}" for name in names} for names in COPIES]
-    assert report.roots == [str(table)]
+    assert report.roots == [str(table), str(folder)]
     assert [f.path for f in report.failures] == [str(folder / "broken.img")]
     assert report.counts.images == 6
     assert twinpix.Report.load(_saved(report, folder)) == report
@@ -135,6 +135,22 @@ def test_a_table_on_the_command_line(folder: Path) -> None:
     assert "one again.img" in found
     assert commands.run("find", "--id", "n", cwd=folder).returncode == 2
     assert commands.run("encode", cwd=folder).returncode == 2
+
+
+@pytest.mark.parametrize("paths", [["t.csv"], ["in/one{1..2}.png"]])
+def test_files_of_a_table_and_of_a_range_can_be_moved(folder: Path, paths: list[str]) -> None:
+    (folder / "in").mkdir()
+    for number in (1, 2):
+        (folder / "in" / f"one{number}.png").write_bytes(IMAGES["one"])
+    (folder / "t.csv").write_text("path\nin/one1.png\nin/one2.png\n", encoding="utf-8")
+    how = ("--table", *paths) if paths == ["t.csv"] else paths
+    commands.run("find", *how, "--no-store", "-o", "r.json", cwd=folder)
+    done = commands.run("resolve", "r.json", "--move", "out", "--apply", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [path.name for path in (folder / "out").rglob("*.png")] == ["one2.png"]
+    assert (folder / "in" / "one1.png").exists()
+    assert commands.run("undo", "r.journal.jsonl", cwd=folder).returncode == 0
+    assert (folder / "in" / "one2.png").exists()
 
 
 def test_a_table_may_have_a_byte_order_mark_and_absolute_paths(folder: Path) -> None:

@@ -2,13 +2,14 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from twinpix import paths
 from twinpix.act.actions.base import Scope
 from twinpix.errors import ReportError
-from twinpix.model import Group, Report, is_uri
+from twinpix.model import Group, Report, is_remote, is_uri, row_of
 from twinpix.paths import above
+from twinpix.sources.uris import expand
 from twinpix.text import plural, printable
 
 _MAX_LISTED = 5  # faults that are listed
@@ -17,11 +18,9 @@ _DIGEST = re.compile("[0-9a-f]{32}")
 
 def scope_of(report: Report) -> Scope:
     """Return the folders of a report; raises `ReportError` if one of them does not exist."""
-    scope = Scope(
-        [absolute(report.base, root) for root in report.roots],
-        [absolute(report.base, root) for root in report.references],
-    )
-    missing = [place for place in zip(scope.roots, report.roots, strict=True) if not os.path.exists(place[0])]
+    roots, references = (_local_files(report.base, names) for names in (report.roots, report.references))
+    scope = Scope([absolute(report.base, root) for root in roots], [absolute(report.base, root) for root in references])
+    missing = [place for place in zip(scope.roots, roots, strict=True) if not os.path.exists(place[0])]
     images = _images(report) if missing else set()
     for root, given in missing:
         if given not in images:  # an image that was named by itself may have been moved by an earlier run
@@ -30,6 +29,16 @@ def scope_of(report: Report) -> Scope:
                 "machine; run find again"
             )
     return scope
+
+
+def _local_files(base: str, names: Sequence[str]) -> list[str]:
+    """Return paths without objects of stores, and for a range of files those that exist."""
+    out = list[str]()
+    for name in names:
+        if not is_remote(name):
+            files = expand(name)
+            out += [file for file in files if len(files) == 1 or os.path.exists(os.path.join(base, file))]
+    return out
 
 
 def _images(report: Report) -> set[str]:
@@ -111,13 +120,21 @@ class Places:
 
     def __init__(self, report: Report) -> None:
         self._base = report.base
-        folders = [*report.roots, *report.references]
+        folders = _local_files(report.base, [*report.roots, *report.references])
         self._given = {absolute(report.base, folder): folder for folder in folders}
         self._known: dict[str, str] = {}
 
     def of(self, path: str) -> str:
-        """Return the absolute path, the URI of a member of a file, or "" for one outside."""
-        if is_uri(path):
+        """Return the absolute path, the URI of a member or row of a file, or "" for one outside.
+
+        An object of a store is nowhere outside, since no action changes it.
+        """
+        if is_remote(path):
+            return path
+        row = row_of(path)
+        if row and (file := self.of(path[: -len(row) - 1])):
+            return f"{file}#{row}"
+        if is_uri(path) and not row:
             start, mark, container = path.rpartition("::")
             file = self.of(container) if mark else ""
             return f"{start}{mark}{file}" if file else ""

@@ -87,4 +87,4 @@ def scan(
             on_progress=progress.advance,
         )
     failures = sorted([*found.failures, *located.failures], key=lambda failure: failure.path)
-    return found._replace(failures=failures, ids=located.ids, notes=located.notes)
+    return found._replace(failures=failures, ids=located.ids, located=located.names, notes=located.notes)

@@ -23,6 +23,7 @@ class Listing(NamedTuple):
     libraries: int = 0  # of other programs, not entered
     symlinks: Mapping[str, list[str]] = MappingProxyType({})  # symbolic links to a listed file, by its name
     ids: Mapping[str, str] = MappingProxyType({})  # by URI, if a table gave them
+    located: Sequence[str] = ()  # the images that a table named
     notes: Sequence[str] = ()
 
 

@@ -14,13 +14,13 @@ from twinpix import mounts
 from twinpix.errors import ImageError, system_reason
 from twinpix.formats import claims_image
 from twinpix.managed import in_library, is_library
-from twinpix.model import Failure, Refs, is_remote, is_uri
+from twinpix.model import Failure, Refs, is_remote, is_uri, row_of
 from twinpix.paths import show_url
 from twinpix.sources import storage
 from twinpix.sources.base import Entry, Listing, Source
 from twinpix.sources.files import file_version, regular, special_kind
 from twinpix.sources.filters import Filter
-from twinpix.sources.uris import container, expand, member_of, uri_of
+from twinpix.sources.uris import Member, container, expand, member_of, uri_of
 from twinpix.versions import UNKNOWN
 
 # Folders in which other programs keep thumbnails and deleted files.
@@ -107,6 +107,9 @@ class _Walker:
         self.fleeting = mounts.fleeting_devices()  # devices on which another file may get the version of a removed one
         self.shards: dict[tuple[int, bool], list[str]] = {}  # containers in folders, by root and reference
         self.with_images: set[tuple[int, bool]] = set()  # roots with an image that is a file
+        self.with_rows = False  # whether a table was listed
+        self.members_of: tuple[Source, str] | None = None  # the last container of a member that was named
+        self.members: dict[str, Entry] = {}  # its members by name
 
     def add(self, name: str, root: int, *, reference: bool) -> None:
         """Add what a name stands for: a file, a folder, a member, the URL of an object, or a range of these."""
@@ -306,6 +309,7 @@ class _Walker:
 
     def _list_members(self, source: Source, path: str, device: int, root: int, reference: bool) -> None:
         before = len(self.uris)
+        self.with_rows |= source.rows
         try:
             for entry in source.entries(path):
                 if source.rows or self._is_listed(path, entry.name):
@@ -346,13 +350,24 @@ class _Walker:
             assert member is not None
             # Before its source opens it: opening a named pipe would wait.
             device = -1 if is_remote(member.path) else regular(member.path).st_dev
-            for entry in member.source.entries(member.path):
-                if entry.name == member.name and not entry.error:
-                    self._entry_of(entry, uri, device, root, reference)
-                    return
-            self.failures.append(Failure(uri, "list", "there is no such member"))
+            if (entry := self._named(member)) is None:
+                self.failures.append(Failure(uri, "list", "there is no such member"))
+                return
+            self.with_rows |= member.source.rows
+            self._entry_of(entry, uri, device, root, reference)
         except ImageError as error:
             self.failures.append(Failure(uri, "list", error.reason))
+
+    def _named(self, member: Member) -> Entry | None:
+        """Return the entry of a member, None if there is none; members of one container are listed only once."""
+        key = member.source, member.path
+        if self.members_of != key:
+            self.members_of, self.members = None, {}
+            for entry in member.source.entries(member.path):
+                if not entry.error or entry.name not in self.members:
+                    self.members[entry.name] = entry
+            self.members_of = key
+        return self.members.get(member.name)
 
     def _note(
         self, uri: str, version: bytes, size: int, modified_ns: int, root: int, reference: bool, link: bool
@@ -370,7 +385,8 @@ class _Walker:
         n, found = len(self.uris), self.columns()
         better, links = _further_names(found, np.frombuffer(self.inodes, dtype=np.int64).reshape(-1, 5))
         left_out = better.keys()
-        rows = sorted(set(range(n)) - left_out if better else range(n), key=self.uris.__getitem__)
+        order = [_place(uri) for uri in self.uris] if self.with_rows else self.uris
+        rows = sorted(set(range(n)) - left_out if better else range(n), key=order.__getitem__)
         return Listing(
             found.take(rows),
             sorted(self.failures, key=lambda failure: failure.path),
@@ -381,6 +397,15 @@ class _Walker:
             self.libraries,
             _symlinks(found, better),
         )
+
+
+def _place(uri: str) -> str:
+    """Return a sort key: rows of a table in the order of their numbers, since each row group is decoded only once."""
+    row = row_of(uri)
+    if not row:
+        return uri
+    number, column = row.removeprefix("row=").partition("&")[::2]
+    return f"{uri[: -len(row)]}{int(number):020}&{column}"
 
 
 def _symlinks(files: Refs, better: Mapping[int, int]) -> dict[str, list[str]]:

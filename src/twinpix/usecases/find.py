@@ -102,10 +102,10 @@ class _Request(NamedTuple):
     references: list[str]
     tables: list[str]
 
-    @property
-    def roots(self) -> list[str]:
-        """The paths, then the table, then the folders of the listed files."""
-        return [*self.names, *self.tables, *sorted({os.path.dirname(name) or os.curdir for name in self.listed})]
+    def roots(self, located: Sequence[str]) -> list[str]:
+        """Return the paths, then the table, then the folders of the listed files and of those that the table names."""
+        folders = {os.path.dirname(name) or os.curdir for name in (*self.listed, *located)}
+        return [*self.names, *self.tables, *sorted(folders)]
 
     def check(self, cross: bool) -> None:
         """Raise `UsageError` for a path that does not exist, or if there are too few paths."""
@@ -272,7 +272,7 @@ def _report(
     grouped = {member.path for group in groups for member in group.members}
     return Report(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        roots=request.roots,
+        roots=request.roots(listing.located),
         base=os.getcwd(),
         spec=plugins.describe(method),
         radius=pairs.radius,

@@ -1,0 +1,76 @@
+"""Rows of Parquet tables with a column of images."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, ClassVar
+
+from twinpix.errors import ImageError
+from twinpix.model import is_remote
+from twinpix.sources import columns
+from twinpix.sources.columns import Table, TableSource, first_line, leaves
+from twinpix.sources.storage import Status, open_file
+
+_TABLES = 64  # files whose metadata a process keeps
+_BUFFER, _REMOTE_BUFFER = 1 << 20, 8 << 20  # bytes that are read at once from a file, and from an object of a store
+
+
+@dataclass(frozen=True)
+class Parquet(TableSource):
+    """Rows of Parquet tables; only the column with the images is read.
+
+    Its values are bytes, or structs `{bytes, path}`, which Hugging Face `datasets` writes. `column` names another one.
+    The format: https://parquet.apache.org/docs/file-format/.
+    """
+
+    suffixes: ClassVar[frozenset[str]] = frozenset({".parquet", ".pq"})
+    kind: ClassVar[str] = "Parquet table"
+
+    def table(self, path: str, status: Status) -> Table:
+        return _table(path, status.version, status.size, status.modified_ns)
+
+    def write(self, path: str, members: Mapping[str, bytes], rows: int = 2) -> None:
+        """Write a row for each member, `rows` of them in a row group."""
+        import pyarrow.parquet as pq
+
+        with open(path, "xb") as file:
+            pq.write_table(columns.example(list(members.items())), file, row_group_size=rows)
+
+
+class _Parquet(Table):
+    def __init__(self, path: str, key: tuple[Any, ...], metadata: Any, schema: Any) -> None:
+        self.path, self.metadata = path, metadata
+        super().__init__(key, schema, [metadata.row_group(at).num_rows for at in range(metadata.num_row_groups)])
+
+    def decode(self, block: int, column: str) -> Iterator[Any]:
+        import pyarrow.parquet as pq
+
+        parts = leaves(column, self.schema.types[self.columns.index(column)])
+        group = self.metadata.row_group(block)
+        chunks = (group.column(at) for at in range(group.num_columns))
+        size = sum(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema in parts)
+        rows = max(1, min(columns.PIECE_ROWS, columns.PIECE_BYTES * group.num_rows // max(size, 1)))
+        with open_file(self.path) as file:
+            # The buffer limits the memory: without one, pyarrow reads the column of the row group at once.
+            buffer = _REMOTE_BUFFER if is_remote(self.path) else _BUFFER
+            reader = pq.ParquetFile(file, metadata=self.metadata, buffer_size=buffer, pre_buffer=False)
+            # Threads of pyarrow would not exist in a forked process.
+            for batch in reader.iter_batches(rows, row_groups=[block], columns=parts, use_threads=False):
+                yield batch.column(batch.schema.names.index(column))
+
+
+@lru_cache(maxsize=_TABLES)
+def _table(path: str, version: bytes, size: int, modified_ns: int) -> _Parquet:
+    """Return the table of a file, read again after the file was written to."""
+    import pyarrow.parquet as pq
+
+    with open_file(path) as file:
+        try:
+            reader = pq.ParquetFile(file, pre_buffer=False)
+            return _Parquet(path, (path, version, size, modified_ns), reader.metadata, reader.schema_arrow)
+        except (ValueError, OSError, NotImplementedError) as error:
+            if isinstance(error, OSError) and error.errno:
+                raise
+            cut = "magic bytes" in str(error) or "size is" in str(error)
+            what = "not a Parquet file, or its end is missing" if cut else f"it cannot be read: {first_line(error)}"
+            raise ImageError("read", f"{what}; copy or download it again") from None
