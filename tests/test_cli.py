@@ -39,6 +39,9 @@ HEAVY = (
     "matplotlib",
     "msgspec",
     "cv2",
+    "pyarrow",
+    "pandas",
+    "polars",
 )
 
 
