@@ -40,6 +40,10 @@ HEAVY = (
     "msgspec",
     "cv2",
     "pyarrow",
+    "pandas",
+    "polars",
+    "fsspec",
+    "datasets",
 )
 
 

@@ -41,7 +41,8 @@ def test_the_fields_of_a_description_are_documented() -> None:
     assert sorted(name.strip("`") for name in named if name != "`cnn`") == sorted(Description.__struct_fields__)
 
 
-DOCUMENTS = ["README.md", *(f"docs/{name}.md" for name in ("resolve", "imgdupes", "scripts", "cnn", "search", "local"))]
+PAGES = ("resolve", "imgdupes", "scripts", "cnn", "search", "local", "tables")
+DOCUMENTS = ["README.md", *(f"docs/{name}.md" for name in PAGES)]
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

@@ -30,6 +30,7 @@ def commands(photos: Path, report: Path, victim: Path) -> dict[str, list[str | P
     truth.write_text(f"{a.name},{b.name}\n")
     return {
         "find": ["find", "-m", "phash:size=16", a, b, "-o", victim],
+        "find with a table": ["find", "-m", "phash:size=16", a, b, "-o", victim],
         "find with a format": ["find", "-m", "phash:size=16", a, b, "-f", "text", "-o", victim],
         "encode": ["encode", photos, "-o", victim],
         "plot --html": ["plot", report, "--html", victim],
@@ -46,6 +47,7 @@ def commands(photos: Path, report: Path, victim: Path) -> dict[str, list[str | P
 
 NAMES = {
     "find": "photo.json",
+    "find with a table": "photo.parquet",
     "find with a format": "photo.jpg",
     "encode": "photo.jsonl",
     "plot --html": "photo.jpg",
@@ -185,6 +187,9 @@ def test_the_suffix_names_the_format(photos: Path, tmp_path: Path) -> None:
         ".html": b"<!doctype html>",
         ".json": b'{\n"schema"',
         "": b'{\n"schema"',
+        ".parquet": b"PAR1",
+        ".arrow": b"ARROW1",
+        ".feather": b"ARROW1",
     }
     for suffix, head in heads.items():
         path = tmp_path / f"out{suffix}"
@@ -192,8 +197,8 @@ def test_the_suffix_names_the_format(photos: Path, tmp_path: Path) -> None:
             done = run("find", "-m", "phash:size=16", photos, "-o", path)
             assert done.returncode == 0, done.stderr
         assert path.read_bytes().startswith(head), suffix
-    done = run("find", "-m", "phash:size=16", photos, "-o", tmp_path / "out.parquet")
-    assert (done.returncode, (tmp_path / "out.parquet").exists()) == (2, False)
+    done = run("find", "-m", "phash:size=16", photos, "-o", tmp_path / "out.ods")
+    assert (done.returncode, (tmp_path / "out.ods").exists()) == (2, False)
     assert ".csv" in done.stderr
     assert json.loads(run("find", "-m", "phash:size=16", photos, "-o", "-").stdout)["groups"]
 

@@ -74,6 +74,7 @@ def test_a_keep_rule_orders_any_members_and_gives_a_reason(name: str) -> None:
 # -- report formats
 
 FORMATS = plugins.names("report")
+TEXTS = [name for name in FORMATS if not getattr(plugins.load("report", name), "binary", False)]
 SYNTAX = "<&|`*[\\"  # of HTML and Markdown: how a format without `syntax` must not write a name
 
 
@@ -105,6 +106,18 @@ def encoded(name: str, found: Report) -> bytes:
     return b"".join(encode_text(sample_of("report", name).parts(found)))
 
 
+def shown(name: str, found: Report) -> str:
+    """What a report in a format shows: its text, or the values of its table, which other programs show."""
+    data = encoded(name, found)
+    if name in TEXTS:
+        return data.decode("utf-8", "replace")
+    import pyarrow.feather
+    import pyarrow.parquet
+
+    read = pyarrow.parquet.read_table if data.startswith(b"PAR1") else pyarrow.feather.read_table
+    return "\n".join(str(value) for row in read(io.BytesIO(data)).to_pylist() for value in row.values())
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_format_writes_any_report_and_knows_its_own_files(name: str, tmp_path: Path) -> None:
     writer = sample_of("report", name)
@@ -114,9 +127,9 @@ def test_a_format_writes_any_report_and_knows_its_own_files(name: str, tmp_path:
         assert data == encoded(name, found)
         for suffix in writer.suffixes:
             assert writer.kind.is_ours(io.BytesIO(data)), suffix
-    shown = encoded(name, full).decode("utf-8", "replace")
-    assert "a|b" in shown.replace("\\|", "|").replace("&#124;", "|")
-    assert "dash.png" in shown
+    text = shown(name, full)
+    assert "a|b" in text.replace("\\|", "|").replace("&#124;", "|")
+    assert "dash.png" in text
     for foreign in (b"", b"\xff\xd8\xff\xe0", b"Dear diary,\n", b"# Notes\n\n- milk\n", b"[]", b"a,b\n1,2\n"):
         assert not writer.kind.is_ours(io.BytesIO(foreign))
 
@@ -141,12 +154,12 @@ def if_written(name: str, found: Report) -> bytes:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_format_lists_failures_or_declares_that_it_does_not(name: str, tmp_path: Path) -> None:
-    text = encoded(name, odd(tmp_path)).decode("utf-8", "replace")
+    text = shown(name, odd(tmp_path))
     listed = getattr(plugins.load("report", name), "lists_failures", True)
     assert ["broken2718" in text, "truncated3141" in text] == [listed] * 2
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", TEXTS)
 def test_no_control_character_of_a_name_is_written(name: str, tmp_path: Path) -> None:
     """A format may refuse the report instead, with an error that shows the name escaped."""
     parts = ["a\nb", "a\rb", "a\tb", "a\x1b[2Jb", "a\x07b"]
@@ -158,7 +171,7 @@ def test_no_control_character_of_a_name_is_written(name: str, tmp_path: Path) ->
     assert [char for char in text if char < " " and char not in "\n\r\t"] == []
 
 
-@pytest.mark.parametrize("name", [name for name in FORMATS if name != "json"])  # JSON is read again by other tests
+@pytest.mark.parametrize("name", [name for name in TEXTS if name != "json"])  # JSON is read again by other tests
 def test_names_are_escaped_where_they_contain_the_syntax_of_a_format(name: str, tmp_path: Path) -> None:
     syntax = getattr(plugins.load("report", name), "syntax", SYNTAX)
     parts = [f"a{char}b" for char in syntax]

@@ -1,6 +1,6 @@
 """The types that all packages share. Imports no module of twinpix except `errors`.
 
-The methods `Report.save`, `load` and `to_dict` load `twinpix.report` when they are called.
+The methods that read, write or convert a `Report` load `twinpix.report` when they are called.
 """
 
 from twinpix.model.codes import Fingerprints

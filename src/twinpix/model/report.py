@@ -5,10 +5,15 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twinpix.model.matches import IDENTICAL, DistanceUnit, Relation
 from twinpix.model.refs import Failure, can_change
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
+    import pyarrow
 
 SCHEMA = "twinpix.report/2"
 SCHEMAS = ("twinpix.report/1", SCHEMA)
@@ -375,7 +380,7 @@ class Report:
             object.__setattr__(self, "radius", int(self.radius))
 
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
-        """Write the report as JSON, or in the format of the suffix (.csv, .txt).
+        """Write the report as JSON, or in the format of the suffix (.csv, .txt, .parquet).
 
         Raises `UsageError` if the file exists and is no report, unless `force` is given, and `OutputError` if it cannot
         be written.
@@ -392,6 +397,26 @@ class Report:
         """Return the contents of the JSON report: dictionaries, lists, strings and numbers."""
         plain: dict[str, Any] = _files().to_plain(self)
         return plain
+
+    def to_arrow(self) -> "pyarrow.Table":
+        """Return a table with one row for each image; its schema describes the columns.
+
+        A reference image that is in no group has no row, because the report does not list it. Needs pyarrow, as the
+        following methods: raises `UsageError` without it.
+        """
+        return _files().to_arrow(self)
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """Return the same table for pandas; raises `UsageError` without pyarrow or pandas."""
+        return _files().to_pandas(self)
+
+    def to_polars(self) -> "polars.DataFrame":
+        """Return the same table for polars; raises `UsageError` without pyarrow or polars."""
+        return _files().to_polars(self)
+
+    def matches_to_arrow(self) -> "pyarrow.Table":
+        """Return a table with one row for each match, pair of one scene, and pair that could not be verified."""
+        return _files().to_arrow(self, "matches")
 
 
 def relate_to_keeper(keeper: str, members: Iterable[Member], matches: Iterable[Match]) -> list[Member]:

@@ -1,11 +1,13 @@
-"""Read and write reports: `json` is complete and readable again, the others are for people and spreadsheets."""
+"""Read and write reports: `json` is complete and readable again, the others are for people and other programs."""
 
+from twinpix.report._tables import to_arrow, to_pandas, to_polars
 from twinpix.report.base import (
     Writer,
     describe_difference,
     describe_distance,
     describe_low_detail,
     format_of,
+    is_binary,
     save,
     writer,
 )
@@ -17,8 +19,12 @@ __all__ = [
     "describe_distance",
     "describe_low_detail",
     "format_of",
+    "is_binary",
     "read",
     "save",
+    "to_arrow",
+    "to_pandas",
     "to_plain",
+    "to_polars",
     "writer",
 ]

@@ -3,7 +3,7 @@
 import io
 import os
 from collections.abc import Iterable, Iterator
-from typing import ClassVar, Protocol, cast
+from typing import Any, ClassVar, Protocol, cast
 
 from twinpix import outputs, plugins
 from twinpix.errors import UsageError
@@ -13,17 +13,28 @@ from twinpix.text import plural
 
 
 class Writer(Protocol):
-    """Converts a report to text.
+    """Converts a report to text, or to bytes.
 
-    The tests of all formats read two optional attributes: `lists_failures: ClassVar[bool]`, False if the format does
-    not list failures, and `syntax: ClassVar[str]`, the characters that the format escapes in names ("" for none).
+    Optional attributes: `binary: ClassVar[bool]`, True if `parts` yields bytes, which are not written to a terminal.
+    The tests of all formats read two more: `lists_failures: ClassVar[bool]`, False if the format does not list
+    failures, and `syntax: ClassVar[str]`, the characters that the format escapes in names ("" for none).
     """
 
     kind: ClassVar[Kind]  # recognises an earlier file of this format, which a new one may replace
     suffixes: ClassVar[tuple[str, ...]]  # files with these suffixes have this format by default
 
-    def parts(self, report: Report) -> Iterator[str]:
-        """Yield the text in parts, so that a report of a million images does not fill the memory."""
+    def parts(self, report: Report) -> Iterator[Any]:
+        """Yield text (`str`) or bytes in parts, so that a report of a million images does not fill the memory."""
+
+
+def is_binary(chosen: Writer) -> bool:
+    """True for a format that yields bytes."""
+    return bool(getattr(chosen, "binary", False))
+
+
+def is_table(data: bytes) -> bool:
+    """True for the first bytes of a Parquet or Arrow file, of twinpix or of any other program."""
+    return data.startswith((b"PAR1", b"ARROW1"))
 
 
 def writer(name: str) -> Writer:
@@ -57,9 +68,9 @@ def save(report: Report, path: str, *, force: bool = False) -> None:
     outputs.write(path, encode_text(chosen.parts(report)), chosen.kind, force=force)
 
 
-def encode_text(parts: Iterable[str]) -> Iterator[bytes]:
-    """Encode text as UTF-8, with undecodable bytes of file names as they are on disk."""
-    return (part.encode("utf-8", "surrogateescape") for part in parts)
+def encode_text(parts: Iterable[str] | Iterable[bytes]) -> Iterator[bytes]:
+    """Encode text as UTF-8, with undecodable bytes of file names as they are on disk; bytes are unchanged."""
+    return (part if isinstance(part, bytes) else part.encode("utf-8", "surrogateescape") for part in parts)
 
 
 def describe_difference(pair: Match, unit: DistanceUnit) -> str:

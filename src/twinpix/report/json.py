@@ -15,7 +15,7 @@ from twinpix.errors import ReportError, UsageError, system_reason
 from twinpix.machine import no_garbage_collection
 from twinpix.model import IDENTICAL, SCHEMA, SCHEMAS, DistanceUnit, Report, Traits, relate_to_keeper
 from twinpix.outputs import Kind
-from twinpix.report.base import kind_of
+from twinpix.report.base import is_table, kind_of
 from twinpix.text import printable
 
 _SCHEMA_FIRST = re.compile(rb'\s*\{\s*"schema"\s*:\s*"([^"\\]*)"')  # at the position where this module writes it
@@ -115,6 +115,8 @@ def read(path: str) -> Report:
     except msgspec.ValidationError as error:
         raise ReportError(f"{path} is no valid report: {error}; run find again") from None
     except (ValueError, RecursionError) as error:
+        if is_table(data):
+            raise ReportError(f"{path} is a table; resolve needs the JSON report: find PATH -o report.json") from None
         if kind := kind_of(data):
             how = "save the result of find as a .json file"
             raise ReportError(f"{path}: this {kind.name} cannot be read, only a JSON report can; {how}") from None

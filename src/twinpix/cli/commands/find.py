@@ -165,8 +165,8 @@ class _Target(NamedTuple):
             raise UsageError(f"no report format is called {name!r}; there are: {names}")
         if path:
             outputs.require(path, _kind_of(name), force=force)
-        else:
-            report.writer(name)
+        elif report.is_binary(report.writer(name)) and sys.stdout.isatty():
+            raise UsageError(f"a table is not written to a terminal: give -o FILE, or pipe the output (-f {name})")
         return cls(path or "", name, force, null, format is not None)
 
     def _options(self) -> str:
