@@ -103,7 +103,7 @@ def test_each_image_of_a_run_has_one_row(found: Report) -> None:
 def test_roles_and_numbers_are_those_of_the_report(found: Report) -> None:
     table = rows(found.to_arrow())
     roles = Counter(row["role"] for row in table.values())
-    assert set(roles) == {"keeper", "discard", "kept", "unique", "guarded", "failed"}
+    assert set(roles) == {"keeper", "discard", "unique", "guarded", "failed"}
     assert roles["keeper"] == found.counts.groups
     free = [row for row in table.values() if row["role"] == "discard" and not row["protected"]]
     assert len(free) == found.counts.discards

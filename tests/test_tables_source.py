@@ -503,3 +503,18 @@ def test_a_file_whose_name_ends_like_a_row(draw_image: Draw, tmp_path: Path) -> 
     assert groups_of(Report.load(saved), folder) == [{"a#row=1", "b#row=1"}]
     assert run(["resolve", str(saved), "--move", str(tmp_path / "out")]) == 0  # the report is not refused
     assert member_of(str(folder / "a#row=1")) is None
+
+
+def test_a_column_is_chosen_by_name(images: list[bytes], tmp_path: Path) -> None:
+    """The chosen column is a part of the URIs, so that every process and every later command reads it."""
+    path = tmp_path / "a.parquet"
+    other = images[::-1]
+    pq.write_table(pa.table({"image": structs(images), "thumb": other, "text": ["x"] * len(images)}), path)
+    report = twinpix.find(path, column="thumb", method="phash:size=16", store=None, workers=1)
+    assert {m.path.rpartition("&")[2] for group in report.groups for m in group.members} == {"column=thumb"}
+    assert report.counts.images == len(images)
+    assert sources.read(report.groups[0].keeper).data in other
+    wrong = twinpix.find(path, column="text", store=None, workers=1)
+    assert "contains text, not images" in wrong.failures[0].error
+    missing = twinpix.find(path, column="none", store=None, workers=1)
+    assert "no such column: none" in missing.failures[0].error

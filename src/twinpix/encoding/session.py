@@ -84,6 +84,7 @@ def scan(
             follow_links=options.follow_links,
             exclude=names_of(options.exclude),
             min_size=options.min_size,
+            column="" if options.table is not None else options.column,
             on_progress=progress.advance,
         )
     failures = sorted([*found.failures, *located.failures], key=lambda failure: failure.path)

@@ -65,6 +65,10 @@ class Source(ABC):
     rows: ClassVar[bool] = False
     """True if members are rows: their names are `row=NUMBER`, or `row=NUMBER&column=NAME`, their URIs `FILE#row=17`."""
 
+    def of_column(self, column: str) -> "Source":
+        """Return this source with another column of images; itself if it has no columns."""
+        return self
+
     @abstractmethod
     def entries(self, path: str) -> Iterator[Entry]:
         """List the members of the file `path`, without folders.

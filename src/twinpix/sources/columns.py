@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any, ClassVar, NamedTuple
 from urllib.parse import quote, unquote
@@ -139,6 +139,9 @@ class TableSource(Source):
     @abstractmethod
     def table(self, path: str, status: Status) -> Table:
         """Return the table of a file with this status; raises `ImageError` or an error of pyarrow."""
+
+    def of_column(self, column: str) -> "TableSource":
+        return replace(self, column=column) if column else self
 
     def entries(self, path: str) -> Iterator[Entry]:
         status = status_of(path)

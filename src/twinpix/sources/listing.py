@@ -42,6 +42,7 @@ def scan(
     follow_links: bool = False,
     exclude: Sequence[str] = (),
     min_size: int = 0,
+    column: str = "",
     on_progress: Callable[[int], object] = lambda count: None,
 ) -> Listing:
     """List the files below `paths`, `references` and `listed`, sorted by path; a file with several names once.
@@ -53,9 +54,9 @@ def scan(
     Files with members (archives, tables) are entered if a path names one, or a folder that has no images beside them: a
     data set in shards. A path may be the URL of an object or folder of a store, with `*`, and may have ranges
     (`uris.expand`). Files and folders that `exclude` matches (see `Filter`) and
-    files of fewer bytes than `min_size` are left out. `on_progress` is called with the number of files in each folder.
+    files of fewer bytes than `min_size` are left out. `column` is the column of images of all tables. `on_progress` is called with the number of files in each folder.
     """
-    walker = _Walker(recursive, hidden, follow_links, on_progress, Filter.of(exclude, min_size))
+    walker = _Walker(recursive, hidden, follow_links, on_progress, Filter.of(exclude, min_size), column)
     for number, path in enumerate(references):
         walker.add(path, number - len(references), reference=True)
     for number, path in enumerate(paths):
@@ -90,10 +91,16 @@ class _Folder(NamedTuple):
 
 class _Walker:
     def __init__(
-        self, recursive: bool, hidden: bool, follow_links: bool, on_progress: Callable[[int], object], filter: Filter
+        self,
+        recursive: bool,
+        hidden: bool,
+        follow_links: bool,
+        on_progress: Callable[[int], object],
+        filter: Filter,
+        column: str = "",
     ) -> None:
         self.recursive, self.hidden, self.follow_links, self.on_progress = recursive, hidden, follow_links, on_progress
-        self.filter = filter
+        self.filter, self.column = filter, column
         self.entered: set[tuple[int, int]] = set()
         self.entered_urls: set[str] = set()
         self.linked: list[_Folder] = []  # to be entered after all real folders
@@ -311,7 +318,7 @@ class _Walker:
         before = len(self.uris)
         self.with_rows |= source.rows
         try:
-            for entry in source.entries(path):
+            for entry in source.of_column(self.column).entries(path):
                 if source.rows or self._is_listed(path, entry.name):
                     self._entry_of(entry, uri_of(source, path, entry.name), device, root, reference)
         except ImageError as error:
