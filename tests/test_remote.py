@@ -4,6 +4,8 @@ import io
 import json
 import logging
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -201,6 +203,30 @@ def test_no_action_changes_an_object(s3: Any, tmp_path: Path, capsys: pytest.Cap
     assert out.err == ""
     assert "key-of-the-test" not in report.read_text(encoding="utf-8")
     assert "secret-of-the-test" not in report.read_text(encoding="utf-8")
+
+
+def test_no_thread_is_left_after_a_listing(s3: Any) -> None:
+    """With a second thread workers are not forked: each needs a second, and reads the indexes of archives again."""
+    script = (
+        "import sys, threading, twinpix\n"
+        "report = twinpix.find('s3://photos', store=None, workers=1)\n"
+        "assert len(report.groups) == 2, report.failures\n"
+        "assert threading.active_count() == 1, threading.enumerate()\n"
+        "assert twinpix.find('s3://photos', store=None, workers=1).groups == report.groups\n"
+    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_thread_of_the_users_program_stays(s3: Any) -> None:
+    """The fixture has started it, by `s3fs` in this process."""
+    from fsspec import asyn
+
+    before = asyn.iothread[0]
+    assert before is not None
+    twinpix.find("s3://photos/a", store=None, workers=1)
+    assert asyn.iothread[0] is before
+    assert s3.exists("photos/third.png")
 
 
 # -- HTTP ----------------------------------------------------------------------------------------------

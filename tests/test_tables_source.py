@@ -21,7 +21,7 @@ from twinpix import sources
 from twinpix.cli.app import run
 from twinpix.errors import ImageError
 from twinpix.model import Report, row_of
-from twinpix.sources import columns
+from twinpix.sources import columns, storage
 from twinpix.sources.base import Source
 from twinpix.sources.kinds.arrow import Arrow
 from twinpix.sources.kinds.parquet import Parquet
@@ -398,7 +398,7 @@ def test_a_block_is_decoded_once_for_rows_in_order(
     for order in (names, names[::-1]):
         for name in order:
             assert source.read(str(path), name).data == images[int(name.removeprefix("row=")) % 10]
-            window = columns._window(os.getpid())
+            window = columns._window(storage.process_key())
             assert len(window.kept) == 1 or window.bytes <= bound
             assert len(window.scans) <= 8
         assert order != names or begun == [1, 2]  # block 0 was begun before

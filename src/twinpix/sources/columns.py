@@ -5,7 +5,6 @@ schema metadata `huggingface`: https://huggingface.co/docs/datasets/image_datase
 """
 
 import json
-import os
 import re
 import threading
 from abc import ABC, abstractmethod
@@ -23,7 +22,7 @@ import numpy as np
 from twinpix.errors import ImageError, system_reason
 from twinpix.formats import HEAD, sniff
 from twinpix.sources.base import MAX_BYTES, Content, Entry, Source
-from twinpix.sources.storage import Status, status_of
+from twinpix.sources.storage import Status, process_key, status_of
 from twinpix.versions import UNKNOWN, version_of
 
 CACHE_BYTES = 256 << 20  # of decoded rows that a process keeps
@@ -159,7 +158,7 @@ class TableSource(Source):
         with self._errors():
             table = self.table(path, status)
             row, column = self._place(table, name)
-            piece = _window(os.getpid()).piece(table, column, row)
+            piece = _window(process_key()).piece(table, column, row)
             value = piece.values[row - piece.first]
             if not value.is_valid:
                 raise ImageError("read", _missing(piece, row - piece.first))
@@ -389,6 +388,6 @@ class _Window:
 
 
 @lru_cache(maxsize=1)
-def _window(process: int) -> _Window:
+def _window(process: tuple[int, int]) -> _Window:
     """Return the window of this process: a forked one shares the positions in open files with its parent."""
     return _Window()

@@ -4,7 +4,7 @@ import errno
 import os
 import stat
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -53,17 +53,17 @@ def scan(
     Libraries of other programs (Apple Photos, Lightroom's previews) are entered only if a path names one or is in one.
     Files with members (archives, tables) are entered if a path names one, or a folder that has no images beside them: a
     data set in shards. A path may be the URL of an object or folder of a store, with `*`, and may have ranges
-    (`uris.expand`). Files and folders that `exclude` matches (see `Filter`) and
-    files of fewer bytes than `min_size` are left out. `column` is the column of images of all tables. `on_progress` is called with the number of files in each folder.
+    (`uris.expand`). Files and folders that `exclude` matches (see `Filter`) and files of fewer bytes than `min_size`
+    are left out. `column` is the column of images of all tables. `on_progress` is called with the number of files in
+    each folder.
     """
     walker = _Walker(recursive, hidden, follow_links, on_progress, Filter.of(exclude, min_size), column)
-    for number, path in enumerate(references):
-        walker.add(path, number - len(references), reference=True)
-    for number, path in enumerate(paths):
-        walker.add(path, number, reference=False)
-    walker.add_each(listed, len(paths), reference=False)
+    names = [_Name(path, number - len(references), True) for number, path in enumerate(references)]
+    names += [_Name(path, number, False) for number, path in enumerate(paths)]
+    walker.add_each([*names, *(_Name(path, len(paths), False) for path in listed)])
     walker.follow()
     walker.enter_shards()
+    storage.end_thread()
     return walker.result()
 
 
@@ -72,6 +72,7 @@ def list_named(paths: Sequence[str]) -> Listing:
     walker = _Walker(False, True, False, lambda count: None, Filter())
     for path in paths:
         walker.add_file(path)
+    storage.end_thread()
     return Listing(walker.columns(), walker.failures, 0, 0, 0)
 
 
@@ -87,6 +88,24 @@ class _Folder(NamedTuple):
     root: int
     reference: bool
     link: bool
+
+
+class _Name(NamedTuple):
+    """A path or URL to list."""
+
+    path: str
+    root: int
+    reference: bool
+
+
+class _Answer(NamedTuple):
+    """What a store says of a URL, asked for in a thread."""
+
+    error: str = ""
+    status: storage.Status | None = None  # of one object
+    objects: Sequence[tuple[str, storage.Status]] = ()  # of a folder or pattern
+    source: Source | None = None  # of a container
+    entries: Sequence[Entry] = ()  # of a container
 
 
 class _Walker:
@@ -118,17 +137,16 @@ class _Walker:
         self.members_of: tuple[Source, str] | None = None  # the last container of a member that was named
         self.members: dict[str, Entry] = {}  # its members by name
 
-    def add(self, name: str, root: int, *, reference: bool) -> None:
-        """Add what a name stands for: a file, a folder, a member, the URL of an object, or a range of these."""
-        self.add_each([name], root, reference=reference)
+    def add_each(self, names: Sequence[_Name]) -> None:
+        """Add what each name stands for: a file, a folder, a member, the URL of an object, or a range of these.
 
-    def add_each(self, names: Sequence[str], root: int, *, reference: bool) -> None:
-        """Add what each name stands for; the objects of stores are asked for together."""
-        paths = [path for name in names for path in expand(name)]
-        answers = storage.list_each([path for path in paths if is_remote(path)])
-        for path in paths:
+        Objects of stores are asked for together, since the answer to each takes long.
+        """
+        named = [each._replace(path=path) for each in names for path in expand(each.path)]
+        answers = storage.ahead(self._ask, [each.path for each in named if is_remote(each.path)])
+        for path, root, reference in named:
             if is_remote(path):
-                self._add_remote(path, next(answers), root, reference)
+                self._add_answer(path, next(answers), root, reference)
             else:
                 self._add(path, root, reference)
 
@@ -184,30 +202,40 @@ class _Walker:
         """Enter the containers of each root that has no images beside them."""
         for (root, reference), paths in sorted(self.shards.items()):
             if (root, reference) not in self.with_images:
-                self.add_each(sorted(paths), root, reference=reference)
+                self.add_each([_Name(path, root, reference) for path in sorted(paths)])
 
     # -- stores ----------------------------------------------------------------------------------------
 
-    def _add_remote(
-        self,
-        url: str,
-        found: list[tuple[str, storage.Status]] | storage.Status | ImageError,
-        root: int,
-        reference: bool,
-    ) -> None:
-        """Add an object, the members of one, or all objects below a folder of a store, as `storage` found it."""
-        if isinstance(found, ImageError):
-            self.failures.append(Failure(url, "list", found.reason))
-        elif isinstance(found, storage.Status):
-            if (source := container(url)) is None:
-                self._note_object(url, found, root, reference)
-            elif url not in self.entered_urls:
-                self.entered_urls.add(url)
-                self._list_members(source, url, -1, root, reference)
-        else:
-            self._add_objects(url, found, root, reference)
+    def _ask(self, url: str) -> _Answer:
+        """Ask a store for an object, the members of one, or all objects below a folder."""
+        try:
+            found = storage.list_objects(url)
+            if not isinstance(found, storage.Status):
+                return _Answer(objects=found)
+            source = container(url)
+        except ImageError as error:
+            return _Answer(error.reason)
+        if source is None:
+            return _Answer(status=found)
+        entries: list[Entry] = []
+        try:
+            entries.extend(source.of_column(self.column).entries(url))
+        except ImageError as error:
+            return _Answer(error.reason, source=source, entries=entries)
+        return _Answer(source=source, entries=entries)
 
-    def _add_objects(self, url: str, found: list[tuple[str, storage.Status]], root: int, reference: bool) -> None:
+    def _add_answer(self, url: str, answer: _Answer, root: int, reference: bool) -> None:
+        if answer.source is not None:
+            if url not in self.entered_urls:
+                self.entered_urls.add(url)
+                self._note_members(answer.source, url, answer.entries, -1, root, reference)
+        elif answer.status is not None:
+            self._note_object(url, answer.status, root, reference)
+        self._add_objects(url, answer.objects, root, reference)
+        if answer.error:
+            self.failures.append(Failure(url, "list", answer.error))
+
+    def _add_objects(self, url: str, found: Sequence[tuple[str, storage.Status]], root: int, reference: bool) -> None:
         before = len(self.uris)
         for each, status in found:
             inside = each[len(url.partition("*")[0].rstrip("/")) :]
@@ -315,15 +343,23 @@ class _Walker:
         self._list_members(source, path, status.st_dev, root, reference)
 
     def _list_members(self, source: Source, path: str, device: int, root: int, reference: bool) -> None:
+        try:
+            self._note_members(source, path, source.of_column(self.column).entries(path), device, root, reference)
+        except ImageError as error:
+            self.failures.append(Failure(path, "list", error.reason))
+
+    def _note_members(
+        self, source: Source, path: str, entries: Iterable[Entry], device: int, root: int, reference: bool
+    ) -> None:
+        """Add members of a container; raises the errors of `entries`, after the members before them."""
         before = len(self.uris)
         self.with_rows |= source.rows
         try:
-            for entry in source.of_column(self.column).entries(path):
+            for entry in entries:
                 if source.rows or self._is_listed(path, entry.name):
                     self._entry_of(entry, uri_of(source, path, entry.name), device, root, reference)
-        except ImageError as error:
-            self.failures.append(Failure(path, "list", error.reason))
-        self.on_progress(len(self.uris) - before)
+        finally:
+            self.on_progress(len(self.uris) - before)
 
     def _is_listed(self, path: str, member: str) -> bool:
         """True for a member that would be listed if it were a file in a folder `path`; excluded members are counted."""

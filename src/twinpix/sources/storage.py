@@ -4,13 +4,16 @@ A location is a path, or the URL of an object for which fsspec (https://filesyst
 system. Credentials come from the environment of the library of the store.
 """
 
+import gc
 import os
+import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
-from typing import IO, Any, BinaryIO, NamedTuple
+from typing import IO, Any, BinaryIO, NamedTuple, TypeVar
 
 from twinpix.errors import ImageError, system_reason
 from twinpix.formats import HEAD, sniff
@@ -33,6 +36,10 @@ _TIMES = ("LastModified", "last_modified", "mtime", "updated", "created", "Last-
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "http": "http", "https": "http"}
 
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
 class Status(NamedTuple):
     """What a file system or a store knows of a file without reading it."""
 
@@ -45,13 +52,13 @@ class Status(NamedTuple):
 def status_of(location: str) -> Status:
     """Return the status of a file; raises `ImageError` if there is no such file, or it is no regular file."""
     if is_remote(location):
-        return _recent_status(location, os.getpid(), int(time.monotonic() / _RECENT))
+        return _recent_status(location, process_key(), int(time.monotonic() / _RECENT))
     status = regular(location)
     return Status(file_version(status), status.st_size, status.st_mtime_ns, is_settled(status))
 
 
 @lru_cache(maxsize=64)
-def _recent_status(url: str, process: int, period: int) -> Status:
+def _recent_status(url: str, process: tuple[int, int], period: int) -> Status:
     """Return the status of an object as it was within the last seconds: a shard is asked for once, not for a member."""
     return _remote_status(url, info_of(url))
 
@@ -125,13 +132,53 @@ def unchanged(location: str) -> Iterator[None]:
 # -- object stores -------------------------------------------------------------------------------------
 
 
+class _Thread:
+    """The thread of fsspec in this process: whether twinpix started it, and how often one was ended."""
+
+    ours = False
+    ended = 0
+
+
+def process_key() -> tuple[int, int]:
+    """Return a key of this process for caches of open files, which changes when `end_thread` made them unusable."""
+    return os.getpid(), _Thread.ended
+
+
+def end_thread() -> None:
+    """End the thread of fsspec if twinpix started it: a process with one thread is forked, which takes no time.
+
+    Workers that are forked also have the indexes of archives that this process has read.
+    """
+    asyn = sys.modules.get("fsspec.asyn")
+    if asyn is None or not _Thread.ours or asyn.iothread[0] is None:
+        return
+    from fsspec.spec import AbstractFileSystem
+
+    _Thread.ours, _Thread.ended = False, _Thread.ended + 1
+    kinds = [AbstractFileSystem]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+        if kind.async_impl:
+            kind.clear_instance_cache()
+    _recent_status.cache_clear()
+    gc.collect()  # file systems close their connections when they are freed
+    loop, thread = asyn.loop[0], asyn.iothread[0]
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    asyn.loop[0] = asyn.iothread[0] = None
+    loop.run_until_complete(loop.shutdown_default_executor())  # threads that resolve names of hosts
+    loop.close()
+
+
 def file_system(url: str) -> tuple[Any, str]:
     """Return the file system of a URL and the path in it; raises `ImageError` if its library is not installed."""
     scheme = url.partition("://")[0]
     try:
+        from fsspec import asyn
         from fsspec.core import url_to_fs
     except ImportError:
         raise ImageError("read", f"{scheme}:// needs fsspec; {_install(scheme)}") from None
+    _Thread.ours |= asyn.iothread[0] is None
     try:
         fs, path = url_to_fs(private_url(url))
     except ImportError as error:
@@ -182,22 +229,20 @@ def list_objects(url: str) -> list[tuple[str, Status]] | Status:
     return [(name, _remote_status(name, info)) for name, info in sorted(named, key=lambda each: each[0])]
 
 
-def list_each(urls: Sequence[str]) -> Iterator[list[tuple[str, Status]] | Status | ImageError]:
-    """Return `list_objects` of each URL, in their order; several requests are made at once."""
-
-    def list_one(url: str) -> list[tuple[str, Status]] | Status | ImageError:
-        try:
-            return list_objects(url)
-        except ImageError as error:
-            return error
-
-    if len(urls) < 2:
-        yield from map(list_one, urls)
+def ahead(call: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+    """Return the results of calls in the order of the items; up to `REQUESTS` calls run at once, in threads."""
+    if len(items) < 2:
+        yield from map(call, items)
         return
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(REQUESTS) as threads:
-        yield from threads.map(list_one, urls)
+        running = deque(threads.submit(call, item) for item in items[:REQUESTS])
+        for item in items[REQUESTS:]:
+            yield running.popleft().result()
+            running.append(threads.submit(call, item))
+        while running:
+            yield running.popleft().result()
 
 
 def _modified_ns(info: dict[str, Any]) -> int:

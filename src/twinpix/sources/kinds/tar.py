@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, ClassVar, NamedTuple
 from twinpix.errors import ImageError, system_reason
 from twinpix.model import is_remote
 from twinpix.sources.base import Content, Entry, Source
-from twinpix.sources.storage import Status, open_file, read_image, status_of
+from twinpix.sources.storage import Status, open_file, process_key, read_image, status_of
 from twinpix.versions import UNKNOWN, version_of
 
 LARGEST_RATIO = 1000
@@ -45,7 +45,7 @@ _ENDS_EARLY = "the archive ends in the middle; copy or download it again"
 # Errors of tarfile for damaged headers.
 _DAMAGED = (tarfile.TarError, ValueError, OverflowError, IndexError, TypeError, EOFError, RecursionError, MemoryError)
 
-_locks: dict[int, threading.Lock] = {}  # by process: a forked process must not wait for a thread of its parent
+_locks: dict[tuple[int, str], threading.Lock] = {}  # of a file in a process: no fork waits for a thread of its parent
 
 
 @dataclass(frozen=True)
@@ -122,10 +122,12 @@ def _archive(path: str) -> tuple[_Index, "_File", Status]:
     """Return the index of an archive, the uncompressed archive, and the status of the file; raises `ImageError`."""
     status = status_of(path)
     key = path, status.version, status.size, status.modified_ns
-    with _locks.setdefault(os.getpid(), threading.Lock()):  # threads that read members of a store need one index
+    with _locks.setdefault(
+        (os.getpid(), path), threading.Lock()
+    ):  # threads that read members of a store need one index
         if _compression(*key):
             return *_decompressed(*key), status
-        return _index(*key), _open(os.getpid(), *key), status
+        return _index(*key), _open(process_key(), *key), status
 
 
 @lru_cache(maxsize=1024)
@@ -139,7 +141,7 @@ def _compression(path: str, version: bytes, size: int, modified_ns: int) -> str:
 
 
 @lru_cache(maxsize=_OPEN)
-def _open(process: int, path: str, version: bytes, size: int, modified_ns: int) -> "_File":
+def _open(process: tuple[int, int], path: str, version: bytes, size: int, modified_ns: int) -> "_File":
     """Return an uncompressed archive, opened by this process, and reopened after it was written to."""
     return _File(open_file(path), path)
 
@@ -147,7 +149,7 @@ def _open(process: int, path: str, version: bytes, size: int, modified_ns: int) 
 @lru_cache(maxsize=_INDEXES)
 def _index(path: str, version: bytes, size: int, modified_ns: int) -> _Index:
     """Return the index of an uncompressed archive; it holds no open file, so forked processes use it too."""
-    return _index_of(_open(os.getpid(), path, version, size, modified_ns))
+    return _index_of(_open(process_key(), path, version, size, modified_ns))
 
 
 @lru_cache(maxsize=_SPOOLS)

@@ -1,6 +1,5 @@
 """Zip archives."""
 
-import os
 import zipfile
 import zlib
 from calendar import timegm
@@ -12,7 +11,7 @@ from typing import ClassVar
 from twinpix.errors import ImageError, system_reason
 from twinpix.model import is_remote
 from twinpix.sources.base import Content, Entry, Source
-from twinpix.sources.storage import Status, open_file, read_image, status_of
+from twinpix.sources.storage import Status, open_file, process_key, read_image, status_of
 from twinpix.versions import UNKNOWN, version_of
 
 _OPEN = 4  # archives that a process keeps open: the table of a large one takes long to read
@@ -67,7 +66,7 @@ def _archive(path: str) -> tuple[zipfile.ZipFile, Status]:
     """Return the open archive and its status; raises `ImageError` if it cannot be opened."""
     status = status_of(path)
     try:
-        return _open(path, os.getpid(), status.version, status.size, status.modified_ns), status
+        return _open(path, process_key(), status.version, status.size, status.modified_ns), status
     except OSError as error:
         raise ImageError("read", system_reason(error)) from None
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
@@ -77,7 +76,7 @@ def _archive(path: str) -> tuple[zipfile.ZipFile, Status]:
 
 
 @lru_cache(maxsize=_OPEN)
-def _open(path: str, process: int, version: bytes, size: int, modified_ns: int) -> zipfile.ZipFile:
+def _open(path: str, process: tuple[int, int], version: bytes, size: int, modified_ns: int) -> zipfile.ZipFile:
     """Return the archive at `path`, reopened after it was written to."""
     return zipfile.ZipFile(open_file(path) if is_remote(path) else path)  # it closes only what it opened
 
