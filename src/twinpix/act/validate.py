@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from twinpix import paths
 from twinpix.act.actions.base import Scope
 from twinpix.errors import ReportError
-from twinpix.model import Group, Report, is_uri
+from twinpix.model import Group, Report, is_remote, is_uri
 from twinpix.paths import above
+from twinpix.sources.uris import expand
 from twinpix.text import plural, printable
 
 _MAX_LISTED = 5  # faults that are listed
@@ -112,11 +113,27 @@ class Places:
     def __init__(self, report: Report) -> None:
         self._base = report.base
         folders = [*report.roots, *report.references]
-        self._given = {absolute(report.base, folder): folder for folder in folders}
+        self._given = {absolute(report.base, name): name for folder in folders for name in self._files_of(folder)}
+        self._urls = [name for folder in folders if is_remote(folder) for name in expand(folder)]
         self._known: dict[str, str] = {}
+
+    def _files_of(self, folder: str) -> list[str]:
+        """Return the files of a name with ranges, unless there is a file of this name."""
+        if is_remote(folder) or os.path.lexists(absolute(self._base, folder)):
+            return [folder]
+        return expand(folder)
+
+    def _of_url(self, url: str) -> str:
+        for given in self._urls:
+            folder, star, _ = given.partition("*")
+            if url == given or url.startswith(folder if star else f"{folder.rstrip('/')}/"):
+                return url
+        return ""
 
     def of(self, path: str) -> str:
         """Return the absolute path, the URI of a member of a file, or "" for one outside."""
+        if is_remote(path):
+            return self._of_url(path)
         if is_uri(path):
             start, mark, container = path.rpartition("::")
             file = self.of(container) if mark else ""
