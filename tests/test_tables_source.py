@@ -23,6 +23,7 @@ from twinpix.errors import ImageError
 from twinpix.model import Report, row_of
 from twinpix.sources import columns, storage
 from twinpix.sources.base import Source
+from twinpix.sources.kinds import arrow as arrow_module
 from twinpix.sources.kinds.arrow import Arrow
 from twinpix.sources.kinds.parquet import Parquet
 from twinpix.sources.uris import container, member_of, uri_of
@@ -518,3 +519,75 @@ def test_a_column_is_chosen_by_name(images: list[bytes], tmp_path: Path) -> None
     assert "contains text, not images" in wrong.failures[0].error
     missing = twinpix.find(path, column="none", store=None, workers=1)
     assert "no such column: none" in missing.failures[0].error
+
+
+# -- tables written again ---------------------------------------------------------------------------------
+
+
+def export(folder: Path, *paths: Path) -> Path:
+    """Find the copies and write the tables again without them, by the command line."""
+    assert run(["find", *map(str, paths), "--fast", "--no-store", "-o", str(folder / "r.json")]) == 0
+    assert run(["resolve", str(folder / "r.json"), "--export", str(folder / "out"), "--apply"]) == 0
+    return folder / "out"
+
+
+@pytest.mark.parametrize("compression", ["NONE", "SNAPPY", "ZSTD", "GZIP"])
+def test_a_parquet_file_is_written_again_without_copies(compression: str, images: list[bytes], tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    whole = pa.table(
+        {"image": structs(images), "text": [f"№ {n}" for n in range(10)], "list": [[n, None] for n in range(10)]}
+    ).replace_schema_metadata({"mine": "yes", "huggingface": '{"info": {}}'})
+    pq.write_table(whole, path, compression=compression, row_group_size=3, use_dictionary=["text"])
+    before = path.read_bytes()
+    out = export(tmp_path, path) / "a.parquet"
+    assert path.read_bytes() == before
+    kept = [row for row in range(10) if row not in (1, 2, 3)]
+    assert pq.read_table(out).to_pylist() == whole.take(kept).to_pylist()
+    assert pq.read_schema(out).equals(pq.read_schema(path), check_metadata=True)
+    old, new = pq.ParquetFile(path).metadata, pq.ParquetFile(out).metadata
+    assert [new.row_group(at).num_rows for at in range(new.num_row_groups)] == [1, 2, 3, 1]
+    for at in range(old.num_columns):
+        a, b = old.row_group(0).column(at), new.row_group(0).column(at)
+        assert (b.path_in_schema, b.compression) == (a.path_in_schema, a.compression)
+        assert ("RLE_DICTIONARY" in b.encodings) == ("RLE_DICTIONARY" in a.encodings)
+
+
+@pytest.mark.parametrize("compression", [None, "lz4", "zstd"])
+@pytest.mark.parametrize("form", ["file", "stream"])
+def test_an_arrow_file_is_written_again_without_copies(
+    form: str, compression: str | None, images: list[bytes], tmp_path: Path
+) -> None:
+    path = tmp_path / ("a.arrow" if form == "stream" else "a.feather")
+    whole = pa.table({"image": images, "label": range(10)}).replace_schema_metadata({"mine": "yes"})
+    new = pa.ipc.new_stream if form == "stream" else pa.ipc.new_file
+    with new(path, whole.schema, options=pa.ipc.IpcWriteOptions(compression=compression)) as writer:
+        writer.write_table(whole, max_chunksize=4)
+    out = export(tmp_path, path) / path.name
+    with (pa.ipc.open_stream if form == "stream" else pa.ipc.open_file)(out) as reader:
+        table = reader.read_all()
+    assert table.equals(whole.take([row for row in range(10) if row not in (1, 2, 3)]))
+    assert table.schema.metadata == {b"mine": b"yes"}
+    assert [len(batch) for batch in table["label"].chunks] == [1, 4, 2]
+    assert arrow_module._codec(str(out)) == (compression or "")
+
+
+def test_a_row_stays_if_one_of_its_images_stays(images: list[bytes], tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"a": images[:3], "b": [images[0], images[5], images[0]]}), path)
+    table = pq.read_table(export(tmp_path, path) / "a.parquet")
+    assert table["b"].to_pylist()[:2] == [images[0], images[5]]
+    assert len(table) == 2
+
+
+def test_a_data_set_without_its_copies_is_read_by_its_library(images: list[bytes], tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    features = datasets.Features({"image": datasets.Image(), "n": datasets.Value("int64")})
+    rows = {"image": [{"bytes": data, "path": None} for data in images], "n": list(range(10))}
+    datasets.Dataset.from_dict(rows, features=features).to_parquet(tmp_path / "a.parquet")
+    out = export(tmp_path, tmp_path / "a.parquet")
+    loaded = datasets.load_dataset(
+        "parquet", data_files=str(out / "a.parquet"), split="train", cache_dir=str(tmp_path / "cache")
+    )
+    assert loaded.features == features
+    assert loaded["n"] == [0, 4, 5, 6, 7, 8, 9]
+    assert loaded[0]["image"].size[0] > 0

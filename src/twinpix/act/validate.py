@@ -122,15 +122,23 @@ class Places:
         self._base = report.base
         folders = _local_files(report.base, [*report.roots, *report.references])
         self._given = {absolute(report.base, folder): folder for folder in folders}
+        urls = [url for name in (*report.roots, *report.references) if is_remote(name) for url in expand(name)]
+        self._urls = {url.rstrip("/") for url in urls}
+        self._patterns = tuple(url.partition("*")[0] for url in urls if "*" in url)
         self._known: dict[str, str] = {}
 
-    def of(self, path: str) -> str:
-        """Return the absolute path, the URI of a member or row of a file, or "" for one outside.
+    def _of_url(self, url: str) -> str:
+        above = url
+        while above:
+            if above in self._urls:
+                return url
+            above = above.rpartition("/")[0]
+        return url if url.startswith(self._patterns) else ""
 
-        An object of a store is nowhere outside, since no action changes it.
-        """
+    def of(self, path: str) -> str:
+        """Return the absolute path, the URL or the URI of a member or row of a file, or "" for one outside."""
         if is_remote(path):
-            return path
+            return self._of_url(path)
         row = row_of(path)
         if row and (file := self.of(path[: -len(row) - 1])):
             return f"{file}#{row}"

@@ -45,6 +45,7 @@ from twinpix.model.report import (
     Traits,
     Unique,
     Unverified,
+    explain_partly_compared,
     relate_to_keeper,
 )
 
@@ -78,6 +79,7 @@ __all__ = [
     "Unique",
     "Unverified",
     "can_change",
+    "explain_partly_compared",
     "file_name",
     "format_distance",
     "is_remote",

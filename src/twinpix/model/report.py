@@ -427,3 +427,20 @@ def relate_to_keeper(keeper: str, members: Iterable[Member], matches: Iterable[M
         relation, distance = (pair.relation, pair.distance) if pair else (None, None)
         out.append(replace(member, relation=relation, distance=distance))
     return out
+
+
+def explain_partly_compared(member: Member, keeper: Member, match: Match | None) -> str:
+    """Return why a duplicate is left alone because not all of it was compared with the keeper; "" if it was.
+
+    An image with several frames or pages, or with a video, is removed only if all of it is identical. One with a single
+    frame is not removed for a keeper with several: a photo is more than the first frame of an animation made of it.
+    """
+    if member.digest == keeper.digest or (match is not None and match.identical):
+        return ""
+    if member.frames > 1:
+        return f"has {member.frames} frames or pages, of which only the first was compared"
+    if member.traits and member.traits.video:
+        return "holds a video, which was not compared"
+    if keeper.frames > 1:
+        return f"only the first of {keeper.frames} frames or pages of the keeper was compared"
+    return ""

@@ -19,6 +19,7 @@ _LABELS = {
     "hardlink": "Linking",
     "symlink": "Linking",
     "reflink": "Sharing bytes",
+    "export": "Writing archives",
 }
 _COMPILING = "compiling loops, once after an installation: ten seconds to a minute"
 _MANY = 20_000  # images; more take seconds to compare

@@ -2,10 +2,11 @@
 
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import BinaryIO, ClassVar, NamedTuple
 
+from twinpix.errors import ImageError
 from twinpix.model import Failure, Refs
 
 MAX_BYTES = 2 << 30  # a larger image is not read into memory
@@ -96,3 +97,22 @@ class Source(ABC):
     def open(self, path: str, name: str) -> BinaryIO:
         """Open a member for random access."""
         return io.BytesIO(self.read(path, name).data or b"")
+
+    def linked(self, path: str) -> frozenset[str]:
+        """Return the names of the members of the file `path` that its links lead to; raises `ImageError`.
+
+        Such a member stays when the file is written again, because a link without its target cannot be read.
+        """
+        return frozenset()
+
+    def copy_without(self, path: str, drop: Collection[str], out: BinaryIO) -> None:
+        """Write the file `path` again to `out`, without the members `drop`, by their names in `entries`.
+
+        All else is kept: the bytes and headers of the other members, their order, folders, links, comments, the
+        compression; of a table its schema, metadata, row groups and compression. `out` is written once, from its
+        beginning to its end, and `path` is read only. Of a table a row goes if one of its names is in `drop`.
+
+        Raises `ImageError` if the file cannot be read, is incomplete, or has no such member, if several members have
+        one of these names, or if a link in the file leads to one of them; `OSError` if `out` cannot be written.
+        """
+        raise ImageError("write", "a file of this kind cannot be written again without some of its images")

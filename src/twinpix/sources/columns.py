@@ -4,20 +4,22 @@ The Arrow format and its types: https://arrow.apache.org/docs/format/Columnar.ht
 schema metadata `huggingface`: https://huggingface.co/docs/datasets/image_dataset.
 """
 
+import io
 import json
 import re
 import threading
 from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
-from typing import Any, ClassVar, NamedTuple
+from functools import cached_property, lru_cache, partial
+from typing import Any, BinaryIO, ClassVar, NamedTuple, cast
 from urllib.parse import quote, unquote
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twinpix.errors import ImageError, system_reason
 from twinpix.formats import HEAD, sniff
@@ -173,6 +175,19 @@ class TableSource(Source):
                 raise ImageError("read", f"larger than {MAX_BYTES >> 30} GiB")
             return Content(_bytes(value, size), version, status.settled)
 
+    def copy_without(self, path: str, drop: Collection[str], out: BinaryIO) -> None:
+        with self._errors():
+            table = self.table(path, status_of(path))
+            rows = np.unique([self._place(table, name)[0] for name in drop])
+            try:
+                self.copy_rows(path, table, partial(_kept_rows, table, rows), cast("BinaryIO", _Out(out)))
+            except _OutError as error:
+                raise error.reason from None  # it is not an error of the table
+
+    def copy_rows(self, path: str, table: Table, kept: Callable[[int], Any], out: BinaryIO) -> None:
+        """Write the table of a file again; `kept` returns the mask of the rows of a block that stay."""
+        raise ImageError("write", f"a {self.kind} cannot be written again")
+
     def _columns(self, table: Table) -> list[str]:
         return [table.require(self.column)] if self.column else table.images
 
@@ -216,6 +231,47 @@ class TableSource(Source):
             if isinstance(error, OSError) and error.errno:
                 raise ImageError("read", system_reason(error)) from None
             raise ImageError("read", f"the {self.kind} is damaged: {first_line(error)}") from None
+
+
+class _OutError(Exception):
+    """An error of the file that is written, with its reason."""
+
+    def __init__(self, reason: OSError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+class _Out(io.RawIOBase):
+    """The file that a table is written to, for pyarrow: it has a position and is not closed with the writer."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__()
+        self._file, self._at = file, 0
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data).cast("B")
+        try:
+            self._file.write(view)
+        except OSError as error:
+            raise _OutError(error) from None
+        self._at += len(view)
+        return len(view)
+
+
+def _kept_rows(table: Table, rows: NDArray[np.int64], block: int) -> Any:
+    """Return the mask `(n,)` of the rows of a block that are not in `rows`."""
+    import pyarrow as pa
+
+    start, stop = table.starts[block : block + 2]
+    mask = np.ones(stop - start, np.bool_)
+    mask[rows[(rows >= start) & (rows < stop)] - start] = False
+    return pa.array(mask)
 
 
 def first_line(error: Exception) -> str:

@@ -5,7 +5,9 @@ system. Credentials come from the environment of the library of the store.
 """
 
 import gc
+import hashlib
 import os
+import re
 import sys
 import time
 from collections import deque
@@ -30,6 +32,7 @@ _RECENT = 5.0  # seconds for which the status of an object is kept
 REQUESTS = 16
 """Requests to stores that a process makes at once: their latency, 20 ms and more, is shared."""
 
+_MD5 = re.compile("[0-9a-f]{32}")
 _BLOCK = 1 << 20  # bytes that one request for a part of an object reads at least
 _NAMES = ("ETag", "etag", "generation", "content_md5", "Content-MD5", "md5")
 _TIMES = ("LastModified", "last_modified", "mtime", "updated", "created", "Last-Modified")
@@ -203,6 +206,40 @@ def _remote_status(url: str, info: dict[str, Any]) -> Status:
         return Status(UNKNOWN, size, 0, False)
     version = version_of(url, size, name or modified)  # the time has another resolution in listings
     return Status(version, size, modified, bool(name) or time.time_ns() - modified > _COARSE_NS)
+
+
+def size_of_object(url: str) -> int | None:
+    """Return the size of an object as the store has it now; None if there is none. Raises `ImageError`."""
+
+    def find(fs: Any, path: str) -> int | None:
+        fs.invalidate_cache()
+        return int(fs.info(path).get("size") or 0) if fs.exists(path) else None
+
+    size: int | None = _retried(url, find)
+    return size
+
+
+def upload(path: str, url: str) -> None:
+    """Write a complete file to a store; raises `ImageError` unless the object has its size, and its MD5 if it is known.
+
+    Stores show an object only when it is complete.
+    """
+
+    def put(fs: Any, key: str) -> dict[str, Any]:
+        fs.put_file(path, key)
+        fs.invalidate_cache()
+        info: dict[str, Any] = fs.info(key)
+        return info
+
+    info = _retried(url, put)
+    if int(info.get("size") or 0) != os.path.getsize(path):
+        raise ImageError("write", "the object has another size than the file; run again", lasting=False)
+    etag = str(info.get("ETag") or info.get("etag") or "").strip('"')
+    if not _MD5.fullmatch(etag):  # of an upload in parts it is another digest
+        return
+    with open(path, "rb") as file:
+        if hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest() != etag:
+            raise ImageError("write", "the object has other bytes than the file; run again", lasting=False)
 
 
 def list_objects(url: str) -> list[tuple[str, Status]] | Status:

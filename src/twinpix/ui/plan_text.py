@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from twinpix.act import actions
 from twinpix.act.outcome import Outcome
+from twinpix.act.planning.plan import INSTEAD_OF_CHANGING
 from twinpix.act.steps import Plan, Skipped, Unit
 from twinpix.errors import SkipKind
 from twinpix.model import can_change
@@ -80,6 +81,8 @@ def _inside_archives(plan: Plan, action: actions.Action) -> Iterator[str]:
         what = "is left unchanged: its keeper is" if keepers == 1 else "are left unchanged: their keepers are"
         where = "an archive" if keepers == 1 else "archives"
         yield f"{plural(keepers, 'group')} {what} inside {where} (--keep chooses other keepers)"
+    if inside:
+        yield INSTEAD_OF_CHANGING
 
 
 def _are_inside(count: int, what: str) -> str:

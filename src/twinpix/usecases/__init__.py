@@ -1,1 +1,4 @@
-"""The public operations, one module each: find, query, compare, encode. They only read; `act` changes files."""
+"""The operations, one module each: find, query, compare, encode, export.
+
+They only read the user's files, and `export` writes new ones; `act` changes files.
+"""

@@ -24,7 +24,7 @@ from twinpix.errors import ReportError, SkipKind, StepError, UsageError
 from twinpix.formats import claims_image
 from twinpix.machine import no_garbage_collection
 from twinpix.managed import IN_LIBRARY, in_library
-from twinpix.model import Group, Match, Member, Relation, Report, Unique, can_change
+from twinpix.model import Group, Match, Member, Relation, Report, Unique, can_change, explain_partly_compared
 from twinpix.paths import above, is_within_any
 from twinpix.sources.bit_rot import DAMAGED, differ_in_part, may_be_damaged
 from twinpix.text import printable
@@ -127,7 +127,8 @@ def _check_options(only: Collection[str], sidecars: str | bool) -> None:
         raise UsageError(f"sidecars is one of {', '.join(get_args(Sidecars))}, not {sidecars!r}", field="sidecars")
 
 
-_IN_CONTAINER = "is inside an archive; twinpix never changes archives"
+INSTEAD_OF_CHANGING = "--export writes archives again without their duplicates, --list lists these"
+_IN_CONTAINER = f"is inside an archive; twinpix never changes archives: {INSTEAD_OF_CHANGING}"
 _INSTEAD = "is inside an archive: another image of its group is copied"
 _NOT_FROM_CONTAINER = "is not copied: it is inside an archive"
 _UNREAD = "could not be read as an image"
@@ -538,23 +539,6 @@ def _is_as_in(path: str, step: Step) -> bool:
     except StepError:
         return False
     return (now.size, now.mtime_ns) == (step.facts.size, step.facts.mtime_ns)
-
-
-def explain_partly_compared(member: Member, keeper: Member, match: Match | None) -> str:
-    """Return why a duplicate is left alone because not all of it was compared with the keeper; "" if it was.
-
-    An image with several frames or pages, or with a video, is removed only if all of it is identical. One with a single
-    frame is not removed for a keeper with several: a photo is more than the first frame of an animation made of it.
-    """
-    if member.digest == keeper.digest or (match is not None and match.identical):
-        return ""
-    if member.frames > 1:
-        return f"has {member.frames} frames or pages, of which only the first was compared"
-    if member.traits and member.traits.video:
-        return "holds a video, which was not compared"
-    if keeper.frames > 1:
-        return f"only the first of {keeper.frames} frames or pages of the keeper was compared"
-    return ""
 
 
 class _ByRuleError(StepError):

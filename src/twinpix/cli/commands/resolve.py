@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from twinpix.act.actions import Action
     from twinpix.model import Relation
 
-_CHOICES = "--trash, --move DIR, --copy-kept DIR, --delete, --hardlink, --symlink or --reflink"
+_CHOICES = (
+    "--trash, --move DIR, --copy-kept DIR, --delete, --hardlink, --symlink, --reflink, --export TARGET or --list FILE"
+)
 
 
 def resolve(
@@ -48,6 +50,24 @@ def resolve(
             help=f"An action by the name of its plugin, as move:to=DIR: {', '.join(plugins.own('actions'))}.",
         ),
     ] = None,
+    export: Annotated[
+        str | None,
+        typer.Option(
+            "--export",
+            metavar="TARGET",
+            help="Write the archives of the report again to TARGET, a folder or its URL, without their duplicates.",
+        ),
+    ] = None,
+    list_to: Annotated[
+        str | None,
+        typer.Option(
+            "--list",
+            metavar="FILE",
+            help="Write the duplicates to FILE, also those inside archives, by id, path or URI; - is the output.",
+        ),
+    ] = None,
+    null: Annotated[bool, typer.Option("--null", "-0", help="With --list: end each name with a zero byte.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="With --list: replace any file.")] = False,
     keep: Annotated[
         str | None, typer.Option("--keep", metavar="RULES", help="Choose the keepers again, by rules as in find.")
     ] = None,
@@ -95,11 +115,30 @@ def resolve(
     Every file is checked immediately before its step: a file that changed since find is left alone. The keeper of each
     group stays, nothing is overwritten, and undo reverses all actions but --delete.
     """
-    act = _action(
-        {"trash": trash, "delete": delete, "hardlink": hardlink, "symlink": symlink, "reflink": reflink},
-        {"move": move, "copy": copy_kept},
-        action,
-    )
+    plain = {"trash": trash, "delete": delete, "hardlink": hardlink, "symlink": symlink, "reflink": reflink}
+    folders = {"move": move, "copy": copy_kept}
+    if (null or force) and list_to is None:
+        raise UsageError(f"{'--null' if null else '--force'} needs --list: give both")
+    if export is not None or list_to is not None:
+        if (export is not None and list_to is not None) or any(plain.values()) or any((move, copy_kept, action)):
+            raise UsageError(f"choose one action only for the duplicates: {_CHOICES}")
+        name = "--export" if export is not None else "--list"
+        given = {"--interactive": interactive, "--show": show, "--journal": journal is not None}
+        given |= {"--store": store is not None, "--no-store": no_store, "--yes": yes}
+        given |= {"--json": as_json, "--apply": apply} if list_to is not None else {}
+        if refused := next((option for option, on in given.items() if on), ""):
+            raise UsageError(f"{refused} cannot be combined with {name}")
+        from twinpix import report as reports
+        from twinpix.cli import exporting
+
+        found = reports.read(report)
+        if keep is not None or stricter is not None:
+            found = decide_again(found, keep, stricter)
+        if export is not None:
+            source = os.path.abspath(report)
+            return exporting.export(found, export, _relations(only), source=source, apply=apply, as_json=as_json)
+        return exporting.write_list(found, str(list_to), _relations(only), null=null, force=force)
+    act = _action(plain, folders, action)
     from twinpix import report as reports
     from twinpix.act import actions, session
     from twinpix.cli import confirming, dialogue

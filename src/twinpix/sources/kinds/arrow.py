@@ -3,7 +3,7 @@
 import json
 import os
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -43,6 +43,20 @@ class Arrow(TableSource):
             return
         yield from super().entries(path)
 
+    def copy_rows(self, path: str, table: Table, kept: Callable[[int], Any], out: BinaryIO) -> None:
+        import pyarrow as pa
+
+        is_file = isinstance(table, _File)
+        new = pa.ipc.new_file if is_file else pa.ipc.new_stream
+        options = pa.ipc.IpcWriteOptions(compression=_codec(path) or None, use_threads=False)
+        with _opened(path) as file, (pa.ipc.open_file if is_file else pa.ipc.open_stream)(file) as reader:
+            batches = map(reader.get_batch, range(reader.num_record_batches)) if is_file else iter(reader)
+            with new(out, reader.schema, options=options) as writer:
+                for block, batch in enumerate(batches):
+                    rows = batch.filter(kept(block))
+                    if len(rows) or not len(batch):
+                        writer.write_batch(rows)
+
     def write(self, path: str, members: Mapping[str, bytes], rows: int = 2) -> None:
         """Write a row for each member, `rows` of them in a record batch: a stream as `.arrow`, otherwise a file."""
         import pyarrow as pa
@@ -60,7 +74,7 @@ class _Message(NamedTuple):
     offset: int  # in the file
     size: int  # bytes, of the message and its body
     rows: int = 0  # of a record batch
-    compressed: bool = False
+    codec: str = ""  # of a record batch: lz4 or zstd; "" if it is not compressed
 
 
 class _File(Table):
@@ -95,7 +109,7 @@ class _Stream(Table):
         with _opened(self.path) as file:
             file.seek(message.offset)
             data = file.read_buffer(message.size)
-        if message.compressed or self.with_dictionaries:
+        if message.codec or self.with_dictionaries:
             # pyarrow decompresses all columns of a single message, with threads, which a forked process would lack.
             source = pa.BufferReader(self.head + data.to_pybytes())
             with pa.ipc.open_stream(source, options=_options(self, column)) as reader:
@@ -207,15 +221,15 @@ def _message(file: BinaryIO, at: int, stop: int) -> _Message | None:
     if size < 0 or begin + size > stop:
         raise ImageError("read", _CUT)
     file.seek(begin)
-    kind, body, rows, compressed = _header(_Flatbuffer(file.read(size)))
+    kind, body, rows, codec = _header(_Flatbuffer(file.read(size)))
     end = begin + size + body
     if body < 0 or rows < 0 or end > stop:
         raise ImageError("read", _CUT)
-    return _Message(kind, at, end - at, rows, compressed)
+    return _Message(kind, at, end - at, rows, codec)
 
 
-def _header(data: "_Flatbuffer") -> tuple[int, int, int, bool]:
-    """Return the kind of a message, the size of its body, and the rows of a record batch and whether it is compressed.
+def _header(data: "_Flatbuffer") -> tuple[int, int, int, str]:
+    """Return the kind of a message, the size of its body, and the rows and the compression of a record batch.
 
     The tables are those of https://github.com/apache/arrow/blob/main/format/Message.fbs and `File.fbs`. pyarrow
     returns the rows only after it has read or decompressed the body.
@@ -224,10 +238,13 @@ def _header(data: "_Flatbuffer") -> tuple[int, int, int, bool]:
     kind_at, header_at, body_at = (data.field(message, index) for index in (1, 2, 3))
     kind, body = data.number("<B", kind_at) if kind_at else 0, data.number("<q", body_at) if body_at else 0
     if kind != _BATCH or not header_at:
-        return kind, body, 0, False
+        return kind, body, 0, ""
     batch = data.follow(header_at)
     rows_at = data.field(batch, 0)
-    return kind, body, data.number("<q", rows_at) if rows_at else 0, data.field(batch, 3) > 0
+    compression = data.follow(data.field(batch, 3))
+    codec_at = data.field(compression, 0) if compression else 0
+    codec = "zstd" if codec_at and data.number("<b", codec_at) else "lz4"
+    return kind, body, data.number("<q", rows_at) if rows_at else 0, codec if compression else ""
 
 
 class _Flatbuffer:
@@ -252,6 +269,19 @@ class _Flatbuffer:
     def follow(self, at: int) -> int:
         """Return the position that the offset at a position leads to; 0 for 0."""
         return at + self.number("<I", at) if at else 0
+
+
+def _codec(path: str) -> str:
+    """Return the compression of the first record batch of a file or stream; "" for none."""
+    with open_file(path) as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        at = 8 if file.read(len(_MAGIC)) == _MAGIC else 0  # the magic bytes are padded to 8
+        while at < size and (message := _message(file, at, size)):
+            if message.kind == _BATCH:
+                return message.codec
+            at += message.size
+    return ""
 
 
 def _is_cache(path: str) -> bool:

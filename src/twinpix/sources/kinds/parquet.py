@@ -1,9 +1,9 @@
 """Rows of Parquet tables with a column of images."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, BinaryIO, ClassVar
 
 from twinpix.errors import ImageError
 from twinpix.model import is_remote
@@ -29,12 +29,41 @@ class Parquet(TableSource):
     def table(self, path: str, status: Status) -> Table:
         return _table(path, status.version, status.size, status.modified_ns)
 
+    def copy_rows(self, path: str, table: Table, kept: Callable[[int], Any], out: BinaryIO) -> None:
+        import pyarrow.parquet as pq
+
+        with open_file(path) as file:
+            reader = pq.ParquetFile(file, pre_buffer=False)
+            with pq.ParquetWriter(out, reader.schema_arrow, **_layout(reader.metadata)) as writer:
+                for block in range(reader.num_row_groups):
+                    group = reader.read_row_group(block, use_threads=False)
+                    rows = group.filter(kept(block))
+                    if len(rows) or not len(group):
+                        writer.write_table(rows, row_group_size=max(1, len(rows)))
+                known = reader.schema_arrow.metadata or {}
+                more = {key: value for key, value in (reader.metadata.metadata or {}).items() if key not in known}
+                more.pop(b"ARROW:schema", None)  # the writer adds its own
+                writer.add_key_value_metadata(more)
+
     def write(self, path: str, members: Mapping[str, bytes], rows: int = 2) -> None:
         """Write a row for each member, `rows` of them in a row group."""
         import pyarrow.parquet as pq
 
         with open(path, "xb") as file:
             pq.write_table(columns.example(list(members.items())), file, row_group_size=rows)
+
+
+def _layout(metadata: Any) -> dict[str, Any]:
+    """Return the options of a writer for the compression, dictionaries and version of a file."""
+    groups = (metadata.row_group(block) for block in range(min(1, metadata.num_row_groups)))
+    chunks = [group.column(at) for group in groups for at in range(group.num_columns)]
+    compressed = {chunk.path_in_schema: chunk.compression for chunk in chunks}
+    return {
+        "compression": {path: "NONE" if kind == "UNCOMPRESSED" else kind for path, kind in compressed.items()}
+        or "NONE",
+        "use_dictionary": [c.path_in_schema for c in chunks if any("DICTIONARY" in each for each in c.encodings)],
+        "version": metadata.format_version if metadata.format_version in ("1.0", "2.4", "2.6") else "2.6",
+    }
 
 
 class _Parquet(Table):

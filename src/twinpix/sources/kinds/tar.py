@@ -2,12 +2,14 @@
 
 import io
 import os
+import posixpath
 import sys
 import tarfile
 import tempfile
 import threading
 import weakref
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
@@ -30,6 +32,7 @@ _OPEN = 4  # uncompressed archives that a process keeps open
 _SPOOLS = 4  # decompressed archives that a process keeps, as temporary files
 _LONGEST_HEADER = 16 << 20  # bytes; tarfile reads an extended header into memory, and a damaged one may be longer
 _CHUNK = 1 << 20  # bytes that are decompressed at once
+_COPIED = 4 << 20  # bytes that are copied at once
 _BUFFER = 256 << 10  # bytes; a member that is not larger is read by one request
 _SIGNED_64 = (1 << 63) - 1
 
@@ -96,6 +99,33 @@ class Tar(Source):
                 info.size = len(data)
                 archive.addfile(info, io.BytesIO(data))
 
+    def linked(self, path: str) -> frozenset[str]:
+        index, _, _ = _archive(path)
+        if not index.targets:
+            return frozenset()
+        return frozenset(name for name in index.last if posixpath.normpath(name) in index.targets)
+
+    def copy_without(self, path: str, drop: Collection[str], out: BinaryIO) -> None:
+        index, file, status = _archive(path)
+        if index.error:
+            raise ImageError("read", index.error)
+        spans = _spans_of(index, drop)
+        if both := sorted(set(drop) & self.linked(path)):
+            raise ImageError("write", f"a link in the archive leads to {both[0]}, so this member cannot be left out")
+        kind = _compression(path, status.version, status.size, status.modified_ns)
+        packed = _compressor(kind, out)
+        at = 0
+        for start, end in [*spans, (file.size, file.size)]:
+            while at < start:
+                data = file.read(min(_COPIED, start - at), at)
+                if not data:
+                    raise ImageError("read", _ENDS_EARLY)
+                packed.write(data)
+                at += len(data)
+            at = end
+        if packed is not out:
+            packed.close()
+
 
 # -- archives ------------------------------------------------------------------------------------------
 
@@ -107,6 +137,8 @@ class _Member(NamedTuple):
     offset: int  # of its first byte
     size: int  # bytes
     modified_ns: int
+    start: int  # of its headers, with the extended ones
+    end: int  # of its blocks
     error: str = ""  # why it cannot be read; "" if it can
 
 
@@ -116,6 +148,7 @@ class _Index(NamedTuple):
     members: list[_Member]  # in the order of the archive
     last: dict[str, _Member]  # the last member of each name
     error: str  # why the archive may have further members; "" if its end was reached
+    targets: frozenset[str]  # normalised names that links lead to
 
 
 def _archive(path: str) -> tuple[_Index, "_File", Status]:
@@ -188,11 +221,12 @@ def _index_of(file: "_File", error: str = "") -> _Index:
     Raises `ImageError` if it does not begin with the header of a member, or with the end of an empty archive.
     """
     members: list[_Member] = []
+    targets = set[str]()
     headers = _Headers(_Part(file, 0))
     start = at = 0  # of an archive, and of the header of its next member
     try:
         while start >= 0:
-            at = headers.seek(start)
+            at = headers.seek(_plain_members(file, start, members))
             # A name does not depend on the user's locale.
             with tarfile.open(fileobj=headers, mode="r:", encoding="utf-8", errors="surrogateescape") as archive:
                 while (info := archive.next()) is not None:
@@ -202,7 +236,9 @@ def _index_of(file: "_File", error: str = "") -> _Index:
                     if info.isreg():
                         if (at if info.issparse() else info.offset_data + info.size) > file.size:
                             raise EOFError
-                        members.append(_member(info))
+                        members.append(_member(info, at))
+                    elif info.islnk() or info.issym():
+                        targets.add(_target_of(info))
                     archive.members.clear()  # type: ignore[attr-defined]  # else 1 kB for each member
             start = _after_end(file, at)
     except _DAMAGED as reason:
@@ -210,7 +246,58 @@ def _index_of(file: "_File", error: str = "") -> _Index:
             raise ImageError("read", error or f"not a tar archive ({reason}); copy or download it again") from None
         cut = isinstance(reason, EOFError) or headers.tell() >= file.size
         error = error or (_ENDS_EARLY if cut else f"the archive is damaged at byte {at:,}; copy or download it again")
-    return _Index(members, {member.name: member for member in members}, error)
+    return _Index(members, {member.name: member for member in members}, error, frozenset(targets))
+
+
+def _plain_members(file: "_File", at: int, members: list[_Member]) -> int:
+    """Append the members from `at` to the first one that only tarfile can read; return where that one begins.
+
+    It is eight times as fast as tarfile for the members of most archives: regular files and folders with names of at
+    most 100 bytes, and without extended headers. Each of them is as tarfile would read it. Any other header is left to
+    tarfile: damaged ones, the end of the archive, links, and global headers, which hold for all members behind them.
+    """
+    while file.is_local:
+        block = file.read(tarfile.BLOCKSIZE, at)
+        kind = block[156:157]
+        # Of the numbers only octal digits, and no prefix of the name.
+        if len(block) < tarfile.BLOCKSIZE or block[100:156].translate(None, b"01234567 \0") or block[345]:
+            break
+        try:
+            size, mtime, checksum = (
+                int(part.partition(b"\0")[0].strip() or b"0", 8)
+                for part in (block[124:136], block[136:148], block[148:156])
+            )
+        except ValueError:
+            break
+        name = block[:100].partition(b"\0")[0].decode("utf-8", "surrogateescape")
+        data = at + tarfile.BLOCKSIZE
+        if not name or checksum != sum(block) - sum(block[148:156]) + 256 or block[257:262] != b"ustar":
+            break
+        if kind == b"5":
+            at = data
+            continue
+        end = data + -(-size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+        if kind not in (b"0", b"\0") or name.endswith("/") or data + size > file.size:
+            break
+        members.append(_Member(name, data, size, mtime * 1_000_000_000, at, end))
+        at = end
+    return at
+
+
+def _target_of(link: tarfile.TarInfo) -> str:
+    """Return the normalised name that a link leads to: a hard link from the top of the archive, others from theirs."""
+    folder = "" if link.islnk() else posixpath.dirname(link.name)
+    return posixpath.normpath(posixpath.join(folder, link.linkname))
+
+
+def _spans_of(index: _Index, drop: Collection[str]) -> list[tuple[int, int]]:
+    """Return the bytes of these members, in the order of the archive; raises `ImageError` if a name is not unique."""
+    names = Counter(member.name for member in index.members)
+    for name in drop:
+        if names[name] != 1:
+            why = "has no such member" if not names[name] else "has several members of this name"
+            raise ImageError("write", f"the archive {why}: {name}")
+    return [(member.start, member.end) for member in index.members if member.name in drop]
 
 
 def _after_end(file: "_File", at: int) -> int:
@@ -237,14 +324,16 @@ def _is_header(block: bytes) -> bool:
     return True
 
 
-def _member(info: tarfile.TarInfo) -> _Member:
+def _member(info: tarfile.TarInfo, end: int) -> _Member:
     if info.issparse():
-        return _Member(info.name, info.offset_data, 0, 0, "the member is stored as a sparse file")
+        why = "the member is stored as a sparse file"
+        return _Member(info.name, info.offset_data, 0, 0, info.offset, end, why)
     try:
         modified = int(info.mtime * 1_000_000_000)
     except (ValueError, OverflowError):  # not a number, or infinite
         modified = 0
-    return _Member(info.name, info.offset_data, info.size, modified if 0 < modified <= _SIGNED_64 else 0)
+    modified = modified if 0 < modified <= _SIGNED_64 else 0
+    return _Member(info.name, info.offset_data, info.size, modified, info.offset, end)
 
 
 def _version(member: _Member, status: Status) -> bytes:
@@ -268,6 +357,11 @@ class _File:
         except Exception as error:  # noqa: BLE001 - each library of a store has its own errors
             self.close()
             raise ImageError("read", f"the file has no random access: {_reason(error)}") from None
+
+    @property
+    def is_local(self) -> bool:
+        """True if a read of a few bytes takes microseconds."""
+        return self._descriptor >= 0
 
     def read(self, size: int, offset: int) -> bytes:
         """Return at most `size` bytes; no bytes at the end of the file; raises `ImageError`."""
@@ -370,7 +464,8 @@ def _compressor(suffix: str, file: BinaryIO) -> Any:
     if suffix in ("gz", "tgz"):
         import gzip
 
-        return gzip.GzipFile(fileobj=file, mode="wb")
+        # As gzip does by default, and without name and time: the same archive gives the same bytes.
+        return gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=6, mtime=0)
     if suffix == "bz2":
         import bz2
 
