@@ -23,6 +23,11 @@ def is_remote(name: str) -> bool:
     return _SCHEME.match(name) is not None and "::" not in name and not row_of(name)
 
 
+def in_container(name: str) -> bool:
+    """True for a member of an archive and a row of a table; False for a path and for an object of a store."""
+    return is_uri(name) and not is_remote(name)
+
+
 def row_of(name: str) -> str:
     """Return the end of the URI of a row of a table, `row=17` of `a.parquet#row=17`; "" for any other name."""
     found = _ROW.search(name)

@@ -51,8 +51,12 @@ def summary(report: Report) -> str:
         )
     ]
     if bound := _count_bound(report):
-        where = "it or its keeper is inside an archive" if bound == 1 else "they or their keepers are inside archives"
-        lines.append(f"{plural(bound, 'further duplicate')} cannot be moved or removed: {where}")
+        who = "it or its keeper is" if bound == 1 else "they or their keepers are"
+        lines.append(f"{plural(bound, 'further duplicate')} cannot be moved or removed: {who} in an archive or store")
+        if any(in_container(member.path) for group in report.groups for member in group.redundant):
+            lines.append(
+                "resolve --export writes archives and tables again without their duplicates, --list lists these"
+            )
     if report.guarded:
         lines.append(
             f"{plural(c.guarded, 'image')} with too little texture for a hash (blank, flat or a smooth gradient): "
