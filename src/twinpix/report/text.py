@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from twinpix.model import DistanceUnit, Group, Match, Member, Report, can_change
+from twinpix.model import DistanceUnit, Group, Match, Member, Report, can_change, in_container
 from twinpix.outputs import Kind
 from twinpix.report.base import describe_difference, describe_low_detail
 from twinpix.text import bytes_text, plural, printable
@@ -54,9 +54,7 @@ def summary(report: Report) -> str:
         who = "it or its keeper is" if bound == 1 else "they or their keepers are"
         lines.append(f"{plural(bound, 'further duplicate')} cannot be moved or removed: {who} in an archive or store")
         if any(in_container(member.path) for group in report.groups for member in group.redundant):
-            lines.append(
-                "resolve --export writes archives and tables again without their duplicates, --list lists these"
-            )
+            lines.append("resolve --export writes archives and tables again without duplicates, --list lists these")
     if report.guarded:
         lines.append(
             f"{plural(c.guarded, 'image')} with too little texture for a hash (blank, flat or a smooth gradient): "

@@ -57,10 +57,9 @@ def _layout(metadata: Any) -> dict[str, Any]:
     """Return the options of a writer for the compression, dictionaries and version of a file."""
     groups = (metadata.row_group(block) for block in range(min(1, metadata.num_row_groups)))
     chunks = [group.column(at) for group in groups for at in range(group.num_columns)]
-    compressed = {chunk.path_in_schema: chunk.compression for chunk in chunks}
+    codecs = {"UNCOMPRESSED": "NONE"}
     return {
-        "compression": {path: "NONE" if kind == "UNCOMPRESSED" else kind for path, kind in compressed.items()}
-        or "NONE",
+        "compression": {c.path_in_schema: codecs.get(c.compression, c.compression) for c in chunks} or "NONE",
         "use_dictionary": [c.path_in_schema for c in chunks if any("DICTIONARY" in each for each in c.encodings)],
         "version": metadata.format_version if metadata.format_version in ("1.0", "2.4", "2.6") else "2.6",
     }
