@@ -434,9 +434,10 @@ def test_the_listing_of_the_result_is_that_of_the_source_without_what_is_dropped
             )
     keys = {key_of(name) for name in drop}
     assert not keys & {key_of(entry.name) for entry in new}  # a sample goes as a whole
-    images = {digest_of(read(uri_of(source, str(path), e.name)).data) for e in old if not e.error}
-    left = {digest_of(read(uri_of(source, str(tmp_path / "out" / path.name), e.name)).data) for e in new if not e.error}
-    assert images == left  # of each image one stays
+    made = str(tmp_path / "out" / path.name)
+    images = {source.read(str(path), entry.name).data for entry in old if not entry.error}
+    left = {source.read(made, entry.name).data for entry in new if not entry.error}
+    assert images - {None} == left - {None}  # of each image one stays; other files go with their sample
 
 
 def digest_of(data: bytes | None) -> str:
