@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -23,8 +24,8 @@ from twinpix import sources
 from twinpix.cli.app import run
 from twinpix.errors import ImageError
 from twinpix.model import Report
-from twinpix.paths import private_url, show_url
-from twinpix.sources import storage
+from twinpix.sources import fetched, storage
+from twinpix.sources.credentials import private_url, show_url
 
 pytest.importorskip("fsspec")
 
@@ -235,6 +236,7 @@ def test_the_thread_of_the_users_program_stays(s3: Any) -> None:
 class _Server(ThreadingHTTPServer):
     def __init__(self, images: dict[str, bytes]) -> None:
         self.images, self.failing, self.asked = images, dict[str, int](), list[str]()
+        self.fetched = 0
         super().__init__(("127.0.0.1", 0), _Handler)
 
 
@@ -252,6 +254,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, *, body: bool) -> None:
         path, _, query = self.path.partition("?")
         self.server.asked.append(self.path)
+        self.server.fetched += body
         kind, _, name = path.strip("/").partition("/")
         data = self.server.images.get(name)
         if kind == "signed" and query != "signature=s3cr3t":
@@ -298,6 +301,37 @@ def test_images_of_a_web_server(web: _Server) -> None:
     report = twinpix.find(names, method="phash:size=16", store=None, workers=1)
     assert [{m.path for m in g.members} for g in report.groups] == [set(names[:2])]
     assert [(f.path, f.stage) for f in report.failures] == [(names[3], "list")]
+
+
+def test_an_image_is_fetched_once(web: _Server) -> None:
+    """Codes, verification, evidence and digests need it, each in other processes."""
+    names = [
+        url(web, "ok", name) for name in ("a/first.png", "a/again.png", "b/first.jpg", "b/second.png", "b/half.jpg")
+    ]
+    report = twinpix.find(names, store=None, workers=2)
+    assert len(report.groups) == 2
+    assert web.fetched == len(names)
+
+
+def test_fetched_images_are_removed_and_bounded(
+    web: _Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, images: dict[str, bytes]
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    gone = tmp_path / f"twinpix-fetched-{2**22 + 1}-x"  # of a process that cannot exist
+    gone.mkdir()
+    mine = tmp_path / f"twinpix-fetched-{os.getpid()}-x"
+    mine.mkdir()
+    name = url(web, "ok", "third.png")
+    with fetched.keep_fetched():
+        assert not gone.exists()
+        for _ in range(2):
+            assert sources.read(name).data == images["third.png"]
+        assert web.fetched == 1
+        monkeypatch.setattr(fetched, "LARGEST", 10)
+        for _ in range(2):
+            assert sources.read(url(web, "ok", "b/second.png")).data == images["b/second.png"]
+        assert web.fetched == 3
+    assert [path.name for path in tmp_path.iterdir()] == [mine.name]
 
 
 @pytest.mark.parametrize("kind", ["busy", "cut"])

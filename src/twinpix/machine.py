@@ -13,6 +13,9 @@ SEES_MEMORY = sys.platform.startswith("linux")
 
 _is_worker = False
 
+shared: dict[str, str] = {}
+"""What worker processes take over from their parent: a forked one has it, a spawned one receives it as it starts."""
+
 
 def become_worker() -> None:
     """Mark this process as a worker."""

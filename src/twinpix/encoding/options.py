@@ -10,7 +10,6 @@ from typing import Any, get_args
 from twinpix import keep
 from twinpix.errors import UsageError
 from twinpix.model import Decode, Strictness, format_distance
-from twinpix.paths import show_url
 
 DEFAULT_METHOD = "cascade"
 FAST_METHOD = "phash:size=16"
@@ -24,9 +23,14 @@ def names_of(paths: Paths | Iterable[Paths]) -> list[str]:
     if isinstance(paths, str | bytes | os.PathLike):
         paths = [paths]
     try:
-        return [show_url(os.fsdecode(path)) for path in paths]
+        names = [os.fsdecode(path) for path in paths]
     except TypeError as error:
         raise UsageError(f"paths are text or path objects: {error}") from None
+    if not any("://" in name for name in names):
+        return names
+    from twinpix.sources.credentials import show_url  # the package `sources` loads NumPy
+
+    return [show_url(name) for name in names]
 
 
 def _require_one_of(name: str, values: Sequence[str], given: str) -> None:

@@ -10,8 +10,9 @@ from twinpix import sources
 from twinpix.encoding.options import Options, names_of
 from twinpix.errors import StoreError
 from twinpix.executors import Executor, Local
-from twinpix.paths import show_url
 from twinpix.progress import Progress
+from twinpix.sources.credentials import show_url
+from twinpix.sources.fetched import keep_fetched
 from twinpix.sources.table import Locations, read_locations
 from twinpix.store import Store, default_path
 
@@ -28,7 +29,7 @@ class Session:
 @contextmanager
 def open_session(options: Options, progress: Progress) -> Iterator[Session]:
     """Open the store and create the executor of the options; close the store at the end. See `open_store`."""
-    with open_store(options, progress) as store:
+    with open_store(options, progress) as store, keep_fetched():
         yield Session(store, Local(options.workers, options.timeout, note=progress.note), progress)
 
 

@@ -21,9 +21,9 @@ from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any, Protocol
 
+from twinpix import machine
 from twinpix.executors import worker
 from twinpix.executors.base import Task
-from twinpix.paths import private_urls
 
 # The first modules are imported from the standard library: `-P` keeps the working directory off the search path.
 _BOOT = """
@@ -180,7 +180,7 @@ def _spawn(task: Task, memory: int) -> tuple[Process, Connection, Any]:
     finally:
         theirs.close()
     with contextlib.suppress(OSError):  # `Local` notices a worker that has ended
-        ours.send(([*sys.path, _home()], (cell, os.getpid(), memory, is_main_thread, private_urls())))
+        ours.send(([*sys.path, _home()], (cell, os.getpid(), memory, is_main_thread, machine.shared)))
         ours.send_bytes(pickled)
     return Started(process), ours, memoryview(shared).cast("d")
 

@@ -17,7 +17,6 @@ from twinpix import machine
 from twinpix.errors import WorkerError
 from twinpix.executors.base import Task
 from twinpix.executors.lost import OUT_OF_MEMORY, REFUSED_MEMORY
-from twinpix.paths import private_urls
 
 CELL_BYTES = 16  # two shared numbers: index of the current item, and when it began
 _CHECK_SECONDS = 0.2  # between checks of the parent and of this process's memory
@@ -64,16 +63,16 @@ def _use_one_thread() -> None:
 
 
 def run_spawned(
-    pipe: Connection, cell: int | str, parent: int, memory: int, is_main_thread: bool, urls: Mapping[str, str]
+    pipe: Connection, cell: int | str, parent: int, memory: int, is_main_thread: bool, shared: Mapping[str, str]
 ) -> None:
     """Run the main loop in a new interpreter, with the task that the parent sends; never returns.
 
-    `cell` is the file descriptor of the shared memory of two numbers, or its name on Windows; `urls` are the complete
-    URLs that `paths.show_url` has shortened in the parent.
+    `cell` is the file descriptor of the shared memory of two numbers, or its name on Windows; `shared` is that of the
+    parent's `machine`.
     """
     code = 1
     try:
-        private_urls(urls)
+        machine.shared.update(shared)
         _prepare(pipe, parent, memory, is_main_thread=is_main_thread)
         numbers = memoryview(_map_cell(cell)).cast("d")
         try:

@@ -15,9 +15,9 @@ from twinpix.errors import ImageError, system_reason
 from twinpix.formats import claims_image
 from twinpix.managed import in_library, is_library
 from twinpix.model import Failure, Refs, is_remote, is_uri, row_of
-from twinpix.paths import show_url
 from twinpix.sources import storage
 from twinpix.sources.base import Entry, Listing, Source
+from twinpix.sources.credentials import show_url
 from twinpix.sources.files import file_version, regular, special_kind
 from twinpix.sources.filters import Filter
 from twinpix.sources.uris import Member, container, expand, member_of, uri_of

@@ -20,8 +20,8 @@ from typing import IO, Any, BinaryIO, NamedTuple, TypeVar
 from twinpix.errors import ImageError, system_reason
 from twinpix.formats import HEAD, sniff
 from twinpix.model import is_remote
-from twinpix.paths import private_url
 from twinpix.sources.base import MAX_BYTES, Content
+from twinpix.sources.credentials import private_url
 from twinpix.sources.files import file_version, is_settled, regular, require_unchanged
 from twinpix.versions import UNKNOWN, version_of
 
@@ -29,7 +29,7 @@ _COARSE_NS = 2_100_000_000  # time within which two writes may have the same tim
 _TRIES, _PAUSE = 4, 0.2  # of a request to a store; seconds before the second one, doubled before each further one
 _RECENT = 5.0  # seconds for which the status of an object is kept
 
-REQUESTS = 16
+REQUESTS = 32
 """Requests to stores that a process makes at once: their latency, 20 ms and more, is shared."""
 
 _MD5 = re.compile("[0-9a-f]{32}")

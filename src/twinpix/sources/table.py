@@ -9,8 +9,8 @@ from typing import Any
 from twinpix.errors import ImageError, UsageError, system_reason
 from twinpix.formats import suffix
 from twinpix.model import Failure, is_uri
-from twinpix.paths import show_url
 from twinpix.sources import storage
+from twinpix.sources.credentials import show_url
 from twinpix.text import plural
 
 _USUAL = ("url", "path", "file_name", "filename", "file", "image", "image_path", "image_url", "location", "uri")

@@ -15,9 +15,9 @@ from twinpix import plugins
 from twinpix.errors import ImageError, UsageError
 from twinpix.formats import claims_image, suffix
 from twinpix.model import is_remote, is_uri, row_of
-from twinpix.paths import show_url
-from twinpix.sources import storage
+from twinpix.sources import fetched, storage
 from twinpix.sources.base import Content, Source
+from twinpix.sources.credentials import show_url
 from twinpix.sources.files import read_file
 
 _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
@@ -115,10 +115,17 @@ def read(uri: str) -> Content:
 
     Raises `ImageError` if it cannot be read, is empty, is too large, or changed while it was read.
     """
-    if is_remote(uri):
-        return storage.read_object(uri)
+    if in_store(uri):
+        return fetched.kept(uri) or _fetch(uri)
     member = member_of(uri)
     return member.read() if member else read_file(uri)
+
+
+def _fetch(uri: str) -> Content:
+    member = member_of(uri)
+    content = member.read() if member else storage.read_object(uri)
+    fetched.keep(uri, content)
+    return content
 
 
 def read_each(uris: Iterable[str]) -> Iterator[Content | ImageError]:

@@ -27,10 +27,10 @@ from twinpix.match.classes import CodeClasses, is_low_detail
 from twinpix.match.pairs import MatchedPairs, match_pairs
 from twinpix.match.relation import most_of_identical
 from twinpix.model import ContentId, Counts, Failure, FileRow, Group, Guarded, Match, Matches, Report, Unique
-from twinpix.paths import show_url
 from twinpix.progress import ProgressLike, progress_of
 from twinpix.report import describe_low_detail
 from twinpix.sources import bit_rot
+from twinpix.sources.credentials import show_url
 from twinpix.sources.given import Given, split_kinds, write_given
 from twinpix.text import plural, printable
 

@@ -1,0 +1,108 @@
+"""Images of stores that this run has fetched, kept on the disk: most are needed by several stages."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from twinpix import machine
+from twinpix.sources.base import Content
+
+LARGEST = 2 << 30  # bytes of all kept images; what does not fit is fetched again
+_SPARE = 1 << 30  # bytes that stay free on the disk
+_PREFIX = "twinpix-fetched-"
+_HEAD = 18  # bytes before those of the image: its version, whether it is settled, whether it is an image
+
+
+_FOLDER = "folder of fetched images"  # key in `machine.shared`
+
+
+class _Kept:
+    """The bytes in the folder as far as this process knows."""
+
+    process = 0
+    bytes = 0
+
+
+@contextmanager
+def keep_fetched() -> Iterator[None]:
+    """Keep images of stores until the end of the block, for this process and its workers."""
+    if _folder():
+        yield  # an outer block keeps them
+        return
+    _remove_leftovers()
+    try:
+        machine.shared[_FOLDER] = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-")
+    except OSError:  # no folder for temporary files: images are fetched again
+        yield
+        return
+    try:
+        yield
+    finally:
+        shutil.rmtree(machine.shared.pop(_FOLDER), ignore_errors=True)
+
+
+def kept(uri: str) -> Content | None:
+    """Return an image that was fetched before, None if it is not kept."""
+    if not _folder():
+        return None
+    try:
+        with open(_path(uri), "rb") as file:
+            head, data = file.read(_HEAD), file.read()
+    except OSError:
+        return None
+    return Content(data if head[17] else None, head[:16], bool(head[16])) if len(head) == _HEAD else None
+
+
+def keep(uri: str, content: Content) -> None:
+    """Keep a fetched image, unless the space is used up."""
+    if not _folder():
+        return
+    data = content.data or b""
+    with suppress(OSError):
+        if not _fits(len(data)):
+            return
+        path = _path(uri)
+        with open(f"{path}.{os.getpid()}", "xb") as file:
+            file.write(content.version + bytes([content.settled, content.data is not None]))
+            file.write(data)
+        os.replace(f"{path}.{os.getpid()}", path)
+        _Kept.bytes += len(data)
+
+
+def _folder() -> str:
+    """Return the folder of this run, "" for none."""
+    return machine.shared.get(_FOLDER, "")
+
+
+def _path(uri: str) -> str:
+    name = hashlib.blake2b(uri.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return os.path.join(_folder(), name)
+
+
+def _fits(size: int) -> bool:
+    if _Kept.process != os.getpid():  # a new worker: others have written before it
+        _Kept.process = os.getpid()
+        with os.scandir(_folder()) as entries:
+            _Kept.bytes = sum(entry.stat().st_size for entry in entries)
+    return _Kept.bytes + size <= LARGEST and shutil.disk_usage(_folder()).free > size + _SPARE
+
+
+def _remove_leftovers() -> None:
+    """Remove the folders of runs of this user that were killed."""
+    if not hasattr(os, "getuid"):
+        return
+    with suppress(OSError), os.scandir(tempfile.gettempdir()) as entries:
+        for entry in entries:
+            process = entry.name.removeprefix(_PREFIX).partition("-")[0]
+            if not entry.name.startswith(_PREFIX) or not process.isdecimal():
+                continue
+            if entry.is_dir(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_uid == os.getuid():
+                try:
+                    os.kill(int(process), 0)
+                except ProcessLookupError:
+                    shutil.rmtree(entry.path, ignore_errors=True)
+                except OSError:
+                    continue
