@@ -43,8 +43,12 @@ from twinpix.sources.kinds import tar
 from twinpix.sources.kinds.tar import Tar
 from twinpix.sources.kinds.zip import Zip
 from twinpix.sources.uris import container, expand, uri_of
-from twinpix.usecases import export as exports
-from twinpix.usecases.export import key_of, list_redundant, plan_export, write_export
+from twinpix.usecases.exporting import plan as planning
+from twinpix.usecases.exporting import write as writing
+from twinpix.usecases.exporting.plan import plan_export
+from twinpix.usecases.exporting.redundant import list_redundant
+from twinpix.usecases.exporting.shards import Exported, ExportPlan, key_of
+from twinpix.usecases.exporting.write import write_export
 
 pytestmark = pytest.mark.usefixtures("_here")
 
@@ -116,7 +120,7 @@ def report_of(base: Path, *names: str, references: Sequence[str] = (), **fields:
     return Report(**(facts | fields))  # type: ignore[arg-type]
 
 
-def exported(report: Report, target: str | Path = "out", **options: Any) -> exports.Exported:
+def exported(report: Report, target: str | Path = "out", **options: Any) -> Exported:
     return write_export(plan_export(report, target, **options))
 
 
@@ -610,16 +614,16 @@ def test_an_image_whose_frames_were_not_compared_stays(tmp_path: Path) -> None:
 
 
 def test_two_archives_with_one_target_are_refused() -> None:
-    names = exports._relative_names(
+    names = planning._relative_names(
         ["/d/a/x.tar", "/d/b/y.tar", "s3://bucket/a/z.tar", "s3://bucket/b/c/z.tar?digest=0123456789abcdef"]
     )
     assert list(names.values()) == ["a/x.tar", "b/y.tar", "a/z.tar", "b/c/z.tar"]
-    assert exports._relative_names(["/d/a/x.tar", "s3://bucket/a/y.tar"]) == {
+    assert planning._relative_names(["/d/a/x.tar", "s3://bucket/a/y.tar"]) == {
         "/d/a/x.tar": "x.tar",
         "s3://bucket/a/y.tar": "y.tar",
     }
     with pytest.raises(RefusedError, match=r"would both be written to x\.tar"):
-        exports._relative_names(["/d/a/x.tar", "s3://bucket/a/x.tar"])
+        planning._relative_names(["/d/a/x.tar", "s3://bucket/a/x.tar"])
 
 
 def test_options_that_do_not_fit_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -627,7 +631,7 @@ def test_options_that_do_not_fit_are_refused(tmp_path: Path, capsys: pytest.Capt
     (tmp_path / "2.png").write_bytes(image(1))
     save(report_of(tmp_path, "1.png", "2.png"), tmp_path / "r.json")
     for options, message in (
-        (["--export", "out"], exports.NONE_NAMED),
+        (["--export", "out"], planning.NONE_NAMED),
         (["--export", "out", "--trash"], "choose one action only"),
         (["--export", "out", "--list", "-"], "choose one action only"),
         (["--list", "-", "--action", "delete"], "choose one action only"),
@@ -701,13 +705,13 @@ def test_an_image_that_changed_since_find_stays(tmp_path: Path, capsys: pytest.C
 def test_a_source_that_changes_during_the_export_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_tar(tmp_path / "a.tar", pairs(4))
     plan = plan_export(report_of(tmp_path, "a.tar"), "out")
-    copy = exports._copy
+    copy = writing._copy
 
     def changing(path: str, *rest: Any) -> None:
         copy(path, *rest)
         os.utime(path, ns=(1, 1))
 
-    monkeypatch.setattr(exports, "_copy", changing)
+    monkeypatch.setattr(writing, "_copy", changing)
     assert [row.path for row in write_export(plan).left] == [str(tmp_path / "a.tar")]
     assert os.listdir("out") == [JOURNAL]
     os.utime("a.tar", ns=(2, 2))  # between the plan and the export
@@ -730,13 +734,13 @@ def test_a_file_in_the_target_is_never_replaced(tmp_path: Path, capsys: pytest.C
 def test_a_file_that_appears_meanwhile_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_tar(tmp_path / "a.tar", pairs(4))
     plan = plan_export(report_of(tmp_path, "a.tar"), "out")
-    verify = exports._verify
+    verify = writing._verify
 
     def appearing(*rest: Any) -> int:
         (tmp_path / "out/a.tar").write_bytes(b"theirs")
         return verify(*rest)
 
-    monkeypatch.setattr(exports, "_verify", appearing)
+    monkeypatch.setattr(writing, "_verify", appearing)
     assert "exists in the target" in write_export(plan).left[0].reason
     assert (tmp_path / "out/a.tar").read_bytes() == b"theirs"
     assert sorted(os.listdir("out")) == ["a.tar", JOURNAL]
@@ -794,7 +798,7 @@ def test_two_exports_to_one_folder_exclude_each_other(tmp_path: Path) -> None:
 
 def test_a_stopped_export_says_how_to_continue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = plan_export(shards(tmp_path), "out")
-    copy = exports._copy
+    copy = writing._copy
 
     def stopping(path: str, *rest: Any) -> None:
         copy(path, *rest)
@@ -802,7 +806,7 @@ def test_a_stopped_export_says_how_to_continue(tmp_path: Path, monkeypatch: pyte
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(exports, "_copy", stopping)
+        patch.setattr(writing, "_copy", stopping)
         with pytest.raises(StoppedError, match=r"1 file is complete in .*; run the same command to continue"):
             write_export(plan)
     assert sorted(os.listdir("out")) == ["0.tar", JOURNAL]
@@ -860,11 +864,11 @@ def test_a_killed_export_is_continued(tmp_path: Path) -> None:
     assert {name: after[name] for name in before} == before
 
 
-def _write(plan: exports.ExportPlan) -> None:
+def _write(plan: ExportPlan) -> None:
     assert write_export(plan).left == []
 
 
-def _check_continued(plan: exports.ExportPlan, folder: Path, expected: Mapping[str, bytes]) -> None:
+def _check_continued(plan: ExportPlan, folder: Path, expected: Mapping[str, bytes]) -> None:
     for name, data in expected.items():
         if (folder / name).exists():
             assert (folder / name).read_bytes() == data, "a file with its final name is incomplete"
@@ -901,9 +905,9 @@ def test_an_export_killed_at_each_step_is_continued(tmp_path: Path, monkeypatch:
     for at in range(1, 1000):
         plan, count = plan_export(report, f"out{at}"), [at]
 
-        def work(plan: exports.ExportPlan = plan, count: list[int] = count) -> None:
+        def work(plan: ExportPlan = plan, count: list[int] = count) -> None:
             for module, name in (
-                *((journal.Journal, "_write"), (targets, "rename_new"), (exports, "_verify"), (exports, "_copy")),
+                *((journal.Journal, "_write"), (targets, "rename_new"), (writing, "_verify"), (writing, "_copy")),
                 *((targets.Output, "write"), (targets.Output, "sync"), (journal.Journal, "_read")),
             ):
                 setattr(module, name, count_down(getattr(module, name), count))

@@ -10,7 +10,9 @@ from twinpix.errors import Exit, RefusedError
 from twinpix.model import Relation, Report
 from twinpix.progress.terminal import progress
 from twinpix.ui import export_text
-from twinpix.usecases.export import list_redundant, plan_export, write_export
+from twinpix.usecases.exporting.plan import plan_export
+from twinpix.usecases.exporting.redundant import list_redundant
+from twinpix.usecases.exporting.write import write_export
 
 
 def export(report: Report, target: str, only: Collection[Relation], *, source: str, apply: bool, as_json: bool) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from twinpix.report.json import dumps
 from twinpix.text import bytes_text, plural, printable
 from twinpix.ui.outcome_text import shorten_path
-from twinpix.usecases.export import Exported, ExportPlan, Left
+from twinpix.usecases.exporting.shards import Exported, ExportPlan, Left
 
 _LISTED = 20  # images that stay, by line; the others are counted
 

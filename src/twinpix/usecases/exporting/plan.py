@@ -1,0 +1,232 @@
+"""The plan of an export: which files are written, and what is left out of each. Reads files and changes none."""
+
+import contextlib
+import hashlib
+import json
+import os
+import posixpath
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+
+from twinpix.errors import ImageError, RefusedError, UsageError, system_reason
+from twinpix.formats import claims_image
+from twinpix.model import Relation, Report, is_remote
+from twinpix.sources.base import Source
+from twinpix.sources.storage import status_of
+from twinpix.sources.uris import container, expand, uri_of
+from twinpix.usecases.exporting.redundant import Places, redundant_images
+from twinpix.usecases.exporting.shards import ExportPlan, Left, Redundant, Sample, Shard, key_of
+
+NONE_NAMED = (
+    "--export writes archives and tables again, and the report names none; use --move, --copy-kept or another action"
+)
+
+
+def plan_export(
+    report: Report, target: str | os.PathLike[str], *, only: Collection[Relation] = (), source: str = ""
+) -> ExportPlan:
+    """Plan the containers that a report names, without their redundant images. Reads files and changes none.
+
+    Args:
+        report: A report of `find`.
+        target: Folder, or URL of a folder in a store, for the new containers.
+        only: Relations to the keeper; redundant images with other relations stay. Empty: all.
+        source: Path of the report, for the journal.
+
+    Raises:
+        UsageError: The report names no container, or a relation is unknown.
+        RefusedError: Two containers would get one target, or a source would be its own target.
+    """
+    images, left = redundant_images(report, only)
+    place = Places(report.base)
+    counts, plain, references, others = _count_images(report, place)
+    if not counts:
+        if references:
+            raise UsageError("all archives and tables of the report are references, which are not exported")
+        raise UsageError(NONE_NAMED)
+    goes: dict[str, list[Redundant]] = defaultdict(list)
+    for image in images:
+        if file := place.container(image.path):
+            goes[file].append(image)
+    names = _relative_names(list(counts))
+    plan = ExportPlan(
+        os.fspath(target) if is_remote(os.fspath(target)) else os.path.abspath(os.fspath(target)),
+        os.path.abspath(source) if source else "",
+        _report_digest(report, source),
+        [],
+        left,
+        not_exported=plain,
+        references=references,
+    )
+    tally = Counter[str]()
+    for file in sorted(counts, key=lambda file: names[file]):
+        made = container(file)
+        try:
+            if made is None:
+                raise ImageError("read", "its name is not that of an archive or table")
+            status = status_of(file)
+            redundant = goes.get(file, [])
+            samples = _samples(made, file, redundant, others.get(file, set()), report, tally) if redundant else ()
+        except ImageError as error:
+            plan.unreadable.append(Left(file, f"is not exported: {error.reason}"))
+            continue
+        plan.shards.append(Shard(file, names[file], status.size, status.version, counts[file], samples))
+    _require_free_targets(plan)
+    return replace(
+        plan,
+        with_sample=tally["with_sample"],
+        linked=tally["linked"],
+        same_name=tally["same_name"],
+        unnamed=tally["unnamed"],
+    )
+
+
+def _count_images(report: Report, place: Places) -> tuple[dict[str, int], int, int, dict[str, set[str]]]:
+    """Return the images of each container, and of none; the containers of references; all images, by container."""
+    seen: dict[str, set[str]] = defaultdict(set)
+    plain, as_references = set[str](), set[str]()
+    named: list[tuple[str, bool]] = [
+        *((member.path, member.reference) for group in report.groups for member in group.members),
+        *((image.path, image.root < 0) for image in report.unique or ()),
+        *((image.path, False) for image in report.guarded),
+        *((image.path, False) for image in report.failures),
+        *((path, False) for path in report.damaged),
+    ]
+    reference_files = {
+        place.container(name) or place.of(name) for given in report.references for name in _expand(report.base, given)
+    }
+    for name, reference in named:
+        file = place.container(name)
+        if not file:
+            at = place.of(name)
+            if container(at) is None:
+                plain.add(at)
+            else:
+                seen[at]  # a container that could not be listed
+        else:
+            seen[file].add(place.of(name))
+            if reference:
+                as_references.add(file)
+    for root in report.roots:
+        for name in _expand(report.base, root):
+            at = place.of(name)
+            if (is_remote(at) or os.path.isfile(at)) and container(at) is not None and "*" not in at:
+                seen[at]
+    folders = {file.rstrip("/" + os.sep) for file in reference_files}
+    references = {file for file in seen if file in as_references or _is_below(file, folders)}
+    counts = {file: len(images) for file, images in seen.items() if file not in references}
+    return counts, len(plain), len(references), seen
+
+
+def _expand(base: str, name: str) -> list[str]:
+    """Return the files of a name with ranges, unless a file has this name."""
+    if is_remote(name) or not os.path.lexists(os.path.join(base, name)):
+        return expand(name)
+    return [name]
+
+
+def _is_below(file: str, folders: Collection[str]) -> bool:
+    while file:
+        if file in folders:
+            return True
+        above = posixpath.dirname(file) if is_remote(file) else os.path.dirname(file)
+        if above == file:
+            return False
+        file = above
+    return False
+
+
+def _samples(
+    source: Source,
+    file: str,
+    redundant: Iterable[Redundant],
+    images: Collection[str],
+    report: Report,
+    tally: Counter[str],
+) -> tuple[Sample, ...]:
+    """Return what is left out of a container; counts the redundant images that stay.
+
+    A sample goes as a whole, and only if all its images in the report are redundant. If the report does not list the
+    images in no group, a member with the name of an image counts as one of the report.
+    """
+    entries = list(source.entries(file))
+    twice = Counter(entry.name for entry in entries)
+    linked = source.linked(file)
+    going = {image.uri: image for image in redundant}
+    members: dict[str, list[str]] = defaultdict(list)
+    for entry in entries:
+        members[key_of(entry.name, rows=source.rows)].append(entry.name)
+    out = []
+    for names in members.values():
+        uris = {name: uri_of(source, file, name) for name in names}
+        mine = [going[uri] for uri in uris.values() if uri in going]
+        if not mine:
+            continue
+        known = {name for name, uri in uris.items() if uri in images or (report.unique is None and claims_image(name))}
+        if any(twice[name] > 1 for name in names):
+            tally["same_name"] += len(mine)
+        elif any(uris[name] not in going for name in known):
+            tally["with_sample"] += len(mine)
+        elif any(name in linked for name in names):
+            tally["linked"] += len(mine)
+        else:
+            tally["unnamed"] += sum(claims_image(name) and name not in known for name in names)
+            out.append(Sample(tuple(names), tuple(mine)))
+    return tuple(out)
+
+
+def _relative_names(files: list[str]) -> dict[str, str]:
+    """Return the path of each container from the common folder of all of them, with `/`; those of stores by their own.
+
+    Raises `RefusedError` if two have the same.
+    """
+    names: dict[str, str] = {}
+    for group in ([f for f in files if not is_remote(f)], [f for f in files if is_remote(f)]):
+        # A URL as an absolute path, since `commonpath` shortens `//`; without its query.
+        paths = {f: "/" + f.partition("?")[0].replace("://", "/") if is_remote(f) else f for f in group}
+        try:
+            top = os.path.commonpath([os.path.dirname(path) for path in paths.values()]) if paths else ""
+            names |= {file: os.path.relpath(path, top).replace(os.sep, "/") for file, path in paths.items()}
+        except ValueError:  # on several drives
+            names |= {file: os.path.basename(path) for file, path in paths.items()}
+    by_name: dict[str, str] = {}
+    for file, name in names.items():
+        if (other := by_name.setdefault(name, file)) != file:
+            raise RefusedError(
+                f"{other} and {file} would both be written to {name} in the target: export them with two reports"
+            )
+    return names
+
+
+def _require_free_targets(plan: ExportPlan) -> None:
+    """Raise `RefusedError` if a source would be a target."""
+    if is_remote(plan.target):
+        sources = {shard.source for shard in plan.shards}
+        for shard in plan.shards:
+            if f"{plan.target.rstrip('/')}/{shard.target}" in sources:
+                raise RefusedError(_is_a_source(plan.target, shard.target))
+        return
+    real = {os.path.realpath(shard.source) for shard in plan.shards if not is_remote(shard.source)}
+    for shard in plan.shards:
+        at = os.path.join(plan.target, *shard.target.split("/"))
+        same = os.path.realpath(at) in real
+        with contextlib.suppress(OSError):
+            same = same or os.path.samefile(at, shard.source)
+        if same:
+            raise RefusedError(_is_a_source(plan.target, shard.target))
+
+
+def _is_a_source(target: str, name: str) -> str:
+    return f"{target} has the source {name}, which is never replaced: choose another folder for the export"
+
+
+def _report_digest(report: Report, source: str) -> str:
+    if source:
+        try:
+            with open(source, "rb") as file:
+                return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+        except OSError as error:
+            raise UsageError(f"cannot read the report {source}: {system_reason(error)}") from None
+    text = json.dumps(report.to_dict(), sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
