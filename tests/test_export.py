@@ -42,6 +42,7 @@ from twinpix.sources.base import Source
 from twinpix.sources.kinds import tar
 from twinpix.sources.kinds.tar import Tar
 from twinpix.sources.kinds.zip import Zip
+from twinpix.sources.positional import PositionalFile
 from twinpix.sources.uris import container, expand, uri_of
 from twinpix.usecases.exporting import plan as planning
 from twinpix.usecases.exporting import write as writing
@@ -1110,7 +1111,7 @@ def test_plain_headers_are_read_as_tarfile_reads_them(
     (tmp_path / "a.tar").write_bytes(data[: len(data) - cut] if cut < 1500 else data)
 
     def listed() -> tuple[Any, ...]:
-        with contextlib.closing(tar._File(open("a.tar", "rb"), "a.tar")) as file:
+        with contextlib.closing(PositionalFile(open("a.tar", "rb"), "a.tar")) as file:
             try:
                 return tuple(tar._index_of(file))
             except ImageError as error:

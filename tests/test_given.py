@@ -13,7 +13,7 @@ import commands
 import twinpix
 from drawings import draw
 from twinpix.errors import UsageError
-from twinpix.sources.table import read_locations
+from twinpix.sources.lists import read_locations
 from twinpix.sources.uris import expand
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from drawings import draw
 from twinpix import plugins
-from twinpix.sources.table import _USUAL
+from twinpix.sources.lists import _USUAL
 
 PAGE = (Path(__file__).parents[1] / "docs" / "sources.md").read_text(encoding="utf-8")
 PROGRAMS = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", PAGE, re.DOTALL)

@@ -13,7 +13,7 @@ from twinpix.executors import Executor, Local
 from twinpix.progress import Progress
 from twinpix.sources.credentials import show_url
 from twinpix.sources.fetched import keep_fetched
-from twinpix.sources.table import Locations, read_locations
+from twinpix.sources.lists import Locations, read_locations
 from twinpix.store import Store, default_path
 
 

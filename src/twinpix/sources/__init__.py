@@ -1,8 +1,8 @@
 """Sources of images: folders, single files, lists of names, archives."""
 
 from twinpix.sources.base import Content, Listing
-from twinpix.sources.filelist import names_from
 from twinpix.sources.listing import list_named, scan
+from twinpix.sources.lists import names_from
 from twinpix.sources.uris import explain_no_image, member_form, open_uri, path_advice, read, read_each, require
 
 __all__ = [

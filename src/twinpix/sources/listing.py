@@ -4,11 +4,10 @@ import errno
 import os
 import stat
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from twinpix import mounts
 from twinpix.errors import ImageError, system_reason
@@ -20,6 +19,7 @@ from twinpix.sources.base import Entry, Listing, Source
 from twinpix.sources.credentials import show_url
 from twinpix.sources.files import file_version, regular, special_kind
 from twinpix.sources.filters import Filter
+from twinpix.sources.names import further_names, symlinks
 from twinpix.sources.uris import Member, container, expand, member_of, uri_of
 from twinpix.versions import UNKNOWN
 
@@ -426,7 +426,7 @@ class _Walker:
 
     def result(self) -> Listing:
         n, found = len(self.uris), self.columns()
-        better, links = _further_names(found, np.frombuffer(self.inodes, dtype=np.int64).reshape(-1, 5))
+        better, links = further_names(found, np.frombuffer(self.inodes, dtype=np.int64).reshape(-1, 5))
         left_out = better.keys()
         order = [_place(uri) for uri in self.uris] if self.with_rows else self.uris
         rows = sorted(set(range(n)) - left_out if better else range(n), key=order.__getitem__)
@@ -438,7 +438,7 @@ class _Walker:
             self.folder_links,
             self.left_out,
             self.libraries,
-            _symlinks(found, better),
+            symlinks(found, better),
         )
 
 
@@ -449,66 +449,3 @@ def _place(uri: str) -> str:
         return uri
     number, column = row.removeprefix("row=").partition("&")[::2]
     return f"{uri[: -len(row)]}{int(number):020}&{column}"
-
-
-def _symlinks(files: Refs, better: Mapping[int, int]) -> dict[str, list[str]]:
-    """Return the symbolic links among the further names of files, by the name of the file."""
-    out: dict[str, list[str]] = {}
-    for row in sorted(better, key=files.uris.__getitem__):
-        if files.links[row] and os.path.islink(files.uris[row]):
-            out.setdefault(files.uris[better[row]], []).append(files.uris[row])
-    return out
-
-
-def _further_names(files: Refs, stamps: NDArray[np.int64]) -> tuple[dict[int, int], int]:
-    """Return each row that is a further name of a file, with the row of its first name, and the number of links."""
-    inodes = _files_of(stamps)
-    order = np.lexsort(inodes.T)
-    same = (inodes[order][1:] == inodes[order][:-1]).all(axis=1)
-    better: dict[int, int] = {}
-    links = 0
-    for start, stop in _runs(same):
-        rows = order[start:stop].tolist()
-        by_name: dict[str, list[int]] = {}
-        for row in rows:
-            by_name.setdefault(_absolute(files.uris[row]), []).append(row)
-        if stamps[rows[0], 1]:
-            kept = [min(rows, key=lambda row: _first_name(files, row))]
-            links += len(by_name) - 1
-        else:  # a file system without inodes: only equal paths are one file
-            kept = [min(named, key=lambda row: _first_name(files, row)) for named in by_name.values()]
-        better.update((row, kept[0]) for row in set(rows) - set(kept))
-    return better, links
-
-
-def _files_of(stamps: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return `(n, 2)`: a device and an inode, equal for names of one file.
-
-    One file that is visible through two mounts (an overlay and its upper folder, one export mounted twice) has two
-    devices, and the same inode, size, modification time and change time: it gets the smaller of the devices.
-    """
-    inodes = stamps[:, :2].copy()
-    if not len(inodes) or inodes[:, 0].min() == inodes[:, 0].max():
-        return inodes
-    order = np.lexsort(stamps.T)  # by change time, modification time, size, inode; then by device
-    rest = stamps[order][:, 1:]
-    for start, stop in _runs((rest[1:] == rest[:-1]).all(axis=1)):
-        if rest[start, 0]:
-            inodes[order[start:stop], 0] = inodes[order[start], 0]
-    return inodes
-
-
-def _runs(same: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
-    """Return runs of equal elements as `[start, stop)`, given which elements equal the previous one."""
-    edges = np.diff(np.concatenate([[False], same, [False]]).astype(np.int8))
-    for start, end in zip(np.flatnonzero(edges == 1).tolist(), np.flatnonzero(edges == -1).tolist(), strict=True):
-        yield start, end + 1
-
-
-def _absolute(uri: str) -> str:
-    return uri if is_uri(uri) else os.path.abspath(uri)
-
-
-def _first_name(files: Refs, row: int) -> tuple[bool, bool, int, str]:
-    """Return a sort key of the names of one file: references first, then real names before links."""
-    return not files.references[row], bool(files.links[row]), int(files.roots[row]), files.uris[row]

@@ -3,21 +3,19 @@
 import io
 import os
 import posixpath
-import sys
 import tarfile
-import tempfile
 import threading
-import weakref
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, BinaryIO, ClassVar, NamedTuple
+from typing import BinaryIO, ClassVar, NamedTuple
 
-from twinpix.errors import ImageError, system_reason
-from twinpix.model import is_remote
+from twinpix.errors import ImageError
 from twinpix.sources.base import Content, Entry, Source
+from twinpix.sources.compression import compressor, decompressor
+from twinpix.sources.positional import Part, PositionalFile, temporary_file
 from twinpix.sources.storage import Status, open_file, process_key, read_image, status_of
 from twinpix.versions import UNKNOWN, version_of
 
@@ -85,13 +83,13 @@ class Tar(Source):
             raise ImageError("read", f"the archive has no such member; {index.error or 'check its name'}")
         if member.error:
             raise ImageError("read", member.error)
-        part = io.BufferedReader(_Part(file, member.offset), max(1, min(_BUFFER, member.size)))
+        part = io.BufferedReader(Part(file, member.offset), max(1, min(_BUFFER, member.size)))
         return Content(read_image(part, name, member.size), _version(member, status), status.settled)
 
     def write(self, path: str, members: Mapping[str, bytes]) -> None:
         with (
             open(path, "xb") as file,
-            closing(_compressor(path.rpartition(".")[2].lower(), file)) as out,
+            closing(compressor(path.rpartition(".")[2].lower(), file)) as out,
             tarfile.open(fileobj=out, mode="w|") as archive,
         ):
             for name, data in members.items():
@@ -113,7 +111,7 @@ class Tar(Source):
         if both := sorted(set(drop) & self.linked(path)):
             raise ImageError("write", f"a link in the archive leads to {both[0]}, so this member cannot be left out")
         kind = _compression(path, status.version, status.size, status.modified_ns)
-        packed = _compressor(kind, out)
+        packed = compressor(kind, out)
         at = 0
         for start, end in [*spans, (file.size, file.size)]:
             while at < start:
@@ -151,7 +149,7 @@ class _Index(NamedTuple):
     targets: frozenset[str]  # normalised names that links lead to
 
 
-def _archive(path: str) -> tuple[_Index, "_File", Status]:
+def _archive(path: str) -> tuple[_Index, PositionalFile, Status]:
     """Return the index of an archive, the uncompressed archive, and the status of the file; raises `ImageError`."""
     status = status_of(path)
     key = path, status.version, status.size, status.modified_ns
@@ -166,7 +164,7 @@ def _archive(path: str) -> tuple[_Index, "_File", Status]:
 @lru_cache(maxsize=1024)
 def _compression(path: str, version: bytes, size: int, modified_ns: int) -> str:
     """Return the suffix of the compression of a file, such as `gz`; "" if it is not compressed."""
-    with closing(_File(open_file(path), path)) as file:
+    with closing(PositionalFile(open_file(path), path)) as file:
         head = file.read(tarfile.BLOCKSIZE, 0)
     if _is_header(head):  # of an uncompressed archive, whose first name may begin with one of the signatures
         return ""
@@ -174,9 +172,9 @@ def _compression(path: str, version: bytes, size: int, modified_ns: int) -> str:
 
 
 @lru_cache(maxsize=_OPEN)
-def _open(process: tuple[int, int], path: str, version: bytes, size: int, modified_ns: int) -> "_File":
+def _open(process: tuple[int, int], path: str, version: bytes, size: int, modified_ns: int) -> PositionalFile:
     """Return an uncompressed archive, opened by this process, and reopened after it was written to."""
-    return _File(open_file(path), path)
+    return PositionalFile(open_file(path), path)
 
 
 @lru_cache(maxsize=_INDEXES)
@@ -186,22 +184,22 @@ def _index(path: str, version: bytes, size: int, modified_ns: int) -> _Index:
 
 
 @lru_cache(maxsize=_SPOOLS)
-def _decompressed(path: str, version: bytes, size: int, modified_ns: int) -> tuple[_Index, "_File"]:
+def _decompressed(path: str, version: bytes, size: int, modified_ns: int) -> tuple[_Index, PositionalFile]:
     """Decompress an archive into a temporary file without a name; return its index and this file.
 
     Forked processes use the file of their parent, since `os.pread` does not depend on the position in it. There is no
     fork on systems without `os.pread`. Raises `ImageError`, also for a decompression bomb.
     """
-    spool = _File(_temporary_file(), "")
-    with closing(_File(open_file(path), path)) as source:
+    spool = PositionalFile(temporary_file(), "")
+    with closing(PositionalFile(open_file(path), path)) as source:
         error = _decompress(_compression(path, version, size, modified_ns), source, spool)
     return _index_of(spool, error), spool
 
 
-def _decompress(kind: str, source: "_File", spool: "_File") -> str:
+def _decompress(kind: str, source: PositionalFile, spool: PositionalFile) -> str:
     """Decompress a file into another one; return why it is incomplete, or "" if it is complete."""
     limit = LARGEST_RATIO * source.size + SPARE_BYTES
-    stream, errors = _decompressor(kind, io.BufferedReader(_Part(source, 0), _CHUNK))
+    stream, errors = decompressor(kind, io.BufferedReader(Part(source, 0), _CHUNK))
     try:
         while chunk := stream.read1(_CHUNK):  # unlike `read`, it returns the bytes before a damaged part
             if spool.size + len(chunk) > limit:
@@ -215,14 +213,14 @@ def _decompress(kind: str, source: "_File", spool: "_File") -> str:
     return ""
 
 
-def _index_of(file: "_File", error: str = "") -> _Index:
+def _index_of(file: PositionalFile, error: str = "") -> _Index:
     """Return the index of an uncompressed archive; `error` says why it is known to be incomplete.
 
     Raises `ImageError` if it does not begin with the header of a member, or with the end of an empty archive.
     """
     members: list[_Member] = []
     targets = set[str]()
-    headers = _Headers(_Part(file, 0))
+    headers = _Headers(Part(file, 0))
     start = at = 0  # of an archive, and of the header of its next member
     try:
         while start >= 0:
@@ -249,7 +247,7 @@ def _index_of(file: "_File", error: str = "") -> _Index:
     return _Index(members, {member.name: member for member in members}, error, frozenset(targets))
 
 
-def _plain_members(file: "_File", at: int, members: list[_Member]) -> int:
+def _plain_members(file: PositionalFile, at: int, members: list[_Member]) -> int:
     """Append the members from `at` to the first one that only tarfile can read; return where that one begins.
 
     It is eight times as fast as tarfile for the members of most archives: regular files and folders with names of at
@@ -300,7 +298,7 @@ def _spans_of(index: _Index, drop: Collection[str]) -> list[tuple[int, int]]:
     return [(member.start, member.end) for member in index.members if member.name in drop]
 
 
-def _after_end(file: "_File", at: int) -> int:
+def _after_end(file: PositionalFile, at: int) -> int:
     """Return where an archive begins that was appended to the one that ends at `at`; -1 if there is none.
 
     GNU tar lists the members of an appended archive with `--ignore-zeros` only. Raises `EOFError` or `ReadError` if
@@ -341,75 +339,6 @@ def _version(member: _Member, status: Status) -> bytes:
     return whole if whole == UNKNOWN else version_of(whole, member.name, member.offset, member.size)
 
 
-# -- open files ----------------------------------------------------------------------------------------
-
-
-class _File:
-    """An open file that several threads read at once; closed with its last reference."""
-
-    def __init__(self, file: BinaryIO, location: str) -> None:
-        self._file, self._lock = file, threading.Lock()
-        # Not `__del__`: an error that refers to this object would form a cycle, in which Python may free `file` first.
-        self.close = weakref.finalize(self, file.close)
-        self._descriptor = file.fileno() if hasattr(os, "pread") and not is_remote(location) else -1
-        try:
-            self.size = file.seek(0, os.SEEK_END)
-        except Exception as error:  # noqa: BLE001 - each library of a store has its own errors
-            self.close()
-            raise ImageError("read", f"the file has no random access: {_reason(error)}") from None
-
-    @property
-    def is_local(self) -> bool:
-        """True if a read of a few bytes takes microseconds."""
-        return self._descriptor >= 0
-
-    def read(self, size: int, offset: int) -> bytes:
-        """Return at most `size` bytes; no bytes at the end of the file; raises `ImageError`."""
-        try:
-            if self._descriptor >= 0:
-                return os.pread(self._descriptor, size, offset)
-            with self._lock:
-                self._file.seek(offset)
-                return self._file.read(size)
-        except Exception as error:  # noqa: BLE001 - each library of a store has its own errors
-            raise ImageError("read", _reason(error), lasting=False) from None
-
-    def append(self, data: bytes) -> None:
-        """Write to the end of a temporary file; raises `ImageError`."""
-        self.size += len(data)
-        try:
-            while data:
-                data = data[self._file.write(data) :]
-        except OSError as error:
-            where = tempfile.gettempdir()
-            why = f"the archive cannot be decompressed into {where}: {system_reason(error)}"
-            raise ImageError("read", f"{why}; set TMPDIR to a folder with more free space", lasting=False) from None
-
-
-class _Part(io.RawIOBase):
-    """A file object with a position of its own."""
-
-    def __init__(self, file: _File, offset: int) -> None:
-        super().__init__()
-        self._file, self._offset = file, offset
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._offset = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._offset, os.SEEK_END: self._file.size}[whence]
-        return self._offset
-
-    def readinto(self, buffer: Any) -> int:
-        data = self._file.read(len(buffer), self._offset)
-        buffer[: len(data)] = data
-        self._offset += len(data)
-        return len(data)
-
-
 class _Headers(io.BufferedReader):
     """The file from which tarfile reads headers."""
 
@@ -417,82 +346,3 @@ class _Headers(io.BufferedReader):
         if size is None or not 0 <= size <= _LONGEST_HEADER:
             raise tarfile.ReadError("the size of an extended header is not plausible")
         return super().read(size)
-
-
-def _temporary_file() -> BinaryIO:
-    try:
-        file: Any = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by `_File`
-    except OSError as error:
-        why = f"the archive cannot be decompressed into a temporary file: {system_reason(error)}"
-        raise ImageError("read", f"{why}; set TMPDIR to a folder that can be written to", lasting=False) from None
-    out: BinaryIO = file
-    return out
-
-
-def _reason(error: Exception) -> str:
-    """Return an error in words, without the path or URL of the file."""
-    return system_reason(error) if isinstance(error, OSError) and error.errno else type(error).__name__
-
-
-# -- compression ---------------------------------------------------------------------------------------
-
-
-def _decompressor(kind: str, file: BinaryIO) -> tuple[Any, tuple[type[Exception], ...]]:
-    """Return a file object with `read1`, and its errors for damaged data; `EOFError` is a further one."""
-    if kind == "gz":
-        import gzip
-        import zlib
-
-        return gzip.GzipFile(fileobj=file), (OSError, zlib.error)
-    if kind == "bz2":
-        import bz2
-
-        return bz2.BZ2File(file), (OSError, ValueError)
-    if kind == "xz":
-        import lzma
-
-        return lzma.LZMAFile(file), (lzma.LZMAError, MemoryError)
-    library = _zstd()
-    if hasattr(library, "ZstdFile"):
-        return library.ZstdFile(file), (library.ZstdError,)
-    # At the end of an incomplete file it raises nothing: the tar archive has no end then.
-    return library.ZstdDecompressor().stream_reader(file, read_across_frames=True), (library.ZstdError,)
-
-
-def _compressor(suffix: str, file: BinaryIO) -> Any:
-    """Return a file object whose bytes are compressed into `file`, in the way that a suffix names."""
-    if suffix in ("gz", "tgz"):
-        import gzip
-
-        # As gzip does by default, and without name and time: the same archive gives the same bytes.
-        return gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=6, mtime=0)
-    if suffix == "bz2":
-        import bz2
-
-        return bz2.BZ2File(file, "wb")
-    if suffix == "xz":
-        import lzma
-
-        return lzma.LZMAFile(file, "wb")
-    if suffix == "zst":
-        library = _zstd()
-        if hasattr(library, "ZstdFile"):
-            return library.ZstdFile(file, "wb")
-        return library.ZstdCompressor().stream_writer(file, closefd=False)
-    return file
-
-
-def _zstd() -> Any:
-    """Return `compression.zstd` of Python 3.14, or the package zstandard; raises `ImageError` if there is neither."""
-    if sys.version_info >= (3, 14):
-        try:
-            from compression import zstd
-
-            return zstd
-        except ImportError:  # Python was built without it
-            pass
-    try:
-        import zstandard
-    except ImportError:
-        raise ImageError("read", "zstd archives need zstandard; install twinpix[zstd]", lasting=False) from None
-    return zstandard
