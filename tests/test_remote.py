@@ -379,6 +379,15 @@ def test_urls_that_differ_in_their_query_are_two_images() -> None:
     assert show_url("https://user:pass@a.org/x.jpg") == "https://a.org/x.jpg"
 
 
+def test_missing_credentials_are_an_error_in_words(tmp_path: Path) -> None:
+    pytest.importorskip("s3fs")
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    nowhere = {"AWS_EC2_METADATA_DISABLED": "true", "HOME": str(tmp_path), "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
+    script = "import twinpix; print(twinpix.find('s3://bucket/a.jpg', store=None).failures[0].error)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=plain | nowhere)
+    assert done.stdout == "no credentials were found; set those of the store's library, such as AWS_PROFILE\n"
+
+
 def test_an_unknown_scheme_and_a_missing_library_are_failures_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     report = twinpix.find("nothing://a/b.jpg", store=None, workers=1)
     assert "nothing:// cannot be read" in report.failures[0].error

@@ -36,6 +36,14 @@ _MD5 = re.compile("[0-9a-f]{32}")
 _BLOCK = 1 << 20  # bytes that one request for a part of an object reads at least
 _NAMES = ("ETag", "etag", "generation", "content_md5", "Content-MD5", "md5")
 _TIMES = ("LastModified", "last_modified", "mtime", "updated", "created", "Last-Modified")
+_FAULTS = {
+    "Timeout": "no answer in time",
+    "Payload": "the connection was lost",
+    "Disconnected": "the connection was lost",
+    "Connect": "no connection",
+}
+"""What errors mean, by a part of the names that the libraries of stores give to them."""
+
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "http": "http", "https": "http"}
 
 
@@ -310,25 +318,30 @@ def _retried(url: str, call: Any) -> Any:
         except PermissionError:
             raise ImageError("read", "permission denied; check the credentials") from None
         except Exception as error:  # noqa: BLE001 - each library of a store has its own errors
-            reason = _reason(error)
             if not _may_pass(error) or attempt == _TRIES:
-                raise ImageError("read", f"the store does not answer: {reason}", lasting=False) from None
+                raise ImageError("read", _reason(error), lasting=False) from None
         time.sleep(_PAUSE * 2 ** (attempt - 1))
     raise AssertionError
 
 
 def _may_pass(error: Exception) -> bool:
     status = getattr(error, "status", None)
+    if "Credentials" in type(error).__name__:
+        return False
     return not (isinstance(status, int) and 400 <= status < 500 and status not in (408, 429))
 
 
 def _reason(error: Exception) -> str:
-    """Return the kind of an error and, if it is one of the network, its reason, without any URL."""
-    status = getattr(error, "status", None)
+    """Return an error of a store in words, without any URL."""
+    name, status = type(error).__name__, getattr(error, "status", None)
     if isinstance(status, int):
-        return f"HTTP status {status}"
-    text = system_reason(error) if isinstance(error, OSError) and error.errno else type(error).__name__
-    return text if "://" not in text else type(error).__name__
+        return f"the store does not answer: HTTP status {status}"
+    if "Credentials" in name:
+        return "no credentials were found; set those of the store's library, such as AWS_PROFILE"
+    if words := next((words for part, words in _FAULTS.items() if part in name), ""):
+        return f"the store does not answer: {words}"
+    text = system_reason(error) if isinstance(error, OSError) and error.errno else name
+    return f"the store does not answer: {text if '://' not in text else name}"
 
 
 @lru_cache
