@@ -26,6 +26,7 @@ from twinpix.errors import ImageError
 from twinpix.model import Report
 from twinpix.sources import fetched, storage
 from twinpix.sources.credentials import private_url, show_url
+from twinpix.sources.kinds import tar
 
 pytest.importorskip("fsspec")
 
@@ -410,3 +411,40 @@ def test_requests_overlap(web: _Server) -> None:
     found = list(sources.read_each(show_url(name) for name in names))
     assert all(not isinstance(content, ImageError) for content in found)
     assert time.perf_counter() - begin < 2
+
+
+def test_unchanged_shards_are_not_read_again(s3: Any, images: dict[str, bytes], tmp_path: Path) -> None:
+    """Neither the images nor the headers of a tar archive in a store; a shard that was replaced is."""
+    import tarfile
+
+    def packed(*names: str) -> bytes:
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w") as archive:
+            for name in names:
+                info = tarfile.TarInfo(name)
+                info.size = len(images[name])
+                archive.addfile(info, io.BytesIO(images[name]))
+        return out.getvalue()
+
+    opened: list[str] = []
+    real = storage.open_file
+
+    def noting(location: str) -> Any:
+        opened.append(location)
+        return real(location)
+
+    s3.mkdir("listed")
+    s3.pipe_file("listed/a.tar", packed("a/first.png", "third.png"))
+    s3.pipe_file("listed/b.tar", packed("b/second.png"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tar, "open_file", noting)
+        for archives in (["s3://listed/a.tar", "s3://listed/b.tar"], [], ["s3://listed/b.tar"]):
+            opened.clear()
+            for cached in (tar._index, tar._open, tar._compression):
+                cached.cache_clear()
+            report = twinpix.find("s3://listed", store=tmp_path / "store", workers=1)
+            assert report.counts.images == 3
+            assert sorted(set(opened)) == archives
+            if not archives:
+                s3.pipe_file("listed/b.tar", packed("b/half.jpg"))
+    assert "tar://b/half.jpg::s3://listed/b.tar" in {unique.path for unique in report.unique or ()}

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ from twinpix import mounts, plugins, sources
 from twinpix.cli.app import run
 from twinpix.errors import ImageError, UsageError
 from twinpix.model import Report, row_of
-from twinpix.sources.base import Source
+from twinpix.sources.base import Entry, Source
 from twinpix.sources.uris import container, uri_of
 from twinpix.versions import UNKNOWN
 
@@ -154,6 +154,23 @@ def test_a_file_gives_the_groups_of_a_folder(
     assert (len(inside.groups), inside.counts.images) == (2, 6)
     assert {m.relation for g in inside.groups for m in g.matches} >= {"identical-file", "re-encoded", "resized"}
     assert [failure.stage for failure in inside.failures] == [failure.stage for failure in as_folder.failures]
+
+
+def test_a_second_run_does_not_list_the_members_again(
+    source: Source, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table is decoded to list its rows, and a compressed archive decompressed."""
+    time.sleep(0.12)  # until the file's time stamp is old enough to be trusted
+    how = {"method": "phash:size=16", "store": tmp_path / "store", "workers": 1}
+    first = twinpix.find([made], twinpix.Options(**how))  # type: ignore[arg-type]
+
+    def entries(self: Source, path: str) -> Iterator[Entry]:
+        raise AssertionError("listed again")
+
+    monkeypatch.setattr(type(source), "entries", entries)
+    second = twinpix.find([made], twinpix.Options(**how))  # type: ignore[arg-type]
+    assert first.groups == second.groups
+    assert [f.path for f in first.failures] == [f.path for f in second.failures]
 
 
 def test_a_second_run_reads_nothing_again(

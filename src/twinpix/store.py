@@ -1,7 +1,8 @@
 """Stored results of earlier runs, in SQLite: version -> digest, (digest, spec) -> code or failure.
 
 One table has the digest of each version of an image (see `twinpix.versions`), another the code of each digest, a third
-the digests of each size, a fourth the verdict of each verified pair of digests. Rows are written during the run, so a
+the digests of each size, a fourth the verdict of each verified pair of digests, a fifth the members of each version of
+an archive or table. Rows are written during the run, so a
 killed run loses the results of a few seconds; several processes may use one store. A damaged store is renamed and a new
 one is created. A store has no executable code and no pickled objects.
 """
@@ -198,6 +199,16 @@ class Store:
         self._verdicts.append((key, verdict))
         self._flush_if_due()
 
+    def listing(self, key: bytes) -> bytes | None:
+        """Return the stored listing of an archive or table; `sources.listing` makes its key and its bytes."""
+        query = "SELECT entries FROM listings WHERE key=?"
+        row = self._try(lambda: self._db.execute(query, (key,)).fetchone())
+        return row[0] if row and isinstance(row[0], bytes) else None
+
+    def put_listing(self, key: bytes, entries: bytes) -> None:
+        """Store the listing of one version of an archive or table."""
+        self._try(lambda: self._put_listing(key, entries))
+
     def put_exclusions(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
         """Store pairs of contents that the user marked as not duplicates."""
         rows = list(pairs)
@@ -294,6 +305,7 @@ class Store:
             if db.execute("PRAGMA user_version").fetchone()[0] != _LAYOUT:
                 self._change_layout(db)
             db.execute("CREATE TABLE IF NOT EXISTS apart(a BLOB, b BLOB, PRIMARY KEY(a, b)) WITHOUT ROWID")
+            db.execute("CREATE TABLE IF NOT EXISTS listings(key BLOB PRIMARY KEY, entries BLOB) WITHOUT ROWID")
             self._attach_exclusions(db)
             db.execute("PRAGMA synchronous=NORMAL")
         except (sqlite3.Error, UnicodeDecodeError):
@@ -393,13 +405,18 @@ class Store:
         with self._db:
             self._db.executemany(f"INSERT OR IGNORE INTO {self._exclusions} VALUES(?,?)", rows)
 
+    def _put_listing(self, key: bytes, entries: bytes) -> None:
+        with self._db:
+            self._db.execute("INSERT OR REPLACE INTO listings VALUES(?,?)", (key, entries))
+
     def _drop_exclusions(self, rows: list[tuple[bytes, bytes]]) -> None:
         with self._db:
             self._db.executemany(f"DELETE FROM {self._exclusions} WHERE a=? AND b=?", rows)
 
     def _clear(self, exclusions: bool) -> None:
+        tables = ["versions", "results", "sizes", "looks", "listings", *([self._exclusions] if exclusions else [])]
         with self._db:  # specs keep their numbers: another process may be about to write under one
-            for table in ("versions", "results", "sizes", "looks", *([self._exclusions] if exclusions else [])):
+            for table in tables:
                 self._db.execute(f"DELETE FROM {table}")
         self._db.execute("VACUUM")
 

@@ -70,6 +70,7 @@ def scan(
     paths: Sequence[str],
     references: Sequence[str] = (),
     listed: Sequence[str] = (),
+    store: Store | None = None,
 ) -> sources.Listing:
     """List the files below `paths`, `references` and `listed`, and those that the table of the options names."""
     located = Locations()
@@ -85,6 +86,7 @@ def scan(
             follow_links=options.follow_links,
             exclude=names_of(options.exclude),
             min_size=options.min_size,
+            listings=store,
             column="" if options.table is not None else options.column,
             on_progress=progress.advance,
         )

@@ -4,7 +4,7 @@ import io
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import BinaryIO, ClassVar, NamedTuple
+from typing import BinaryIO, ClassVar, NamedTuple, Protocol
 
 from twinpix.errors import ImageError
 from twinpix.model import Failure, Refs
@@ -44,6 +44,16 @@ class Entry(NamedTuple):
     size: int  # bytes
     modified_ns: int = 0  # since 1970; 0 if the container has no time
     error: str = ""  # why it cannot be read; "" if it can
+
+
+class Listings(Protocol):
+    """Stored listings of archives and tables; `Store` is one."""
+
+    def listing(self, key: bytes) -> bytes | None:
+        """Return what was stored under this key, None if nothing was."""
+
+    def put_listing(self, key: bytes, entries: bytes) -> None:
+        """Store a listing."""
 
 
 class Source(ABC):

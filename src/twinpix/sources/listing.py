@@ -1,5 +1,6 @@
 """List the images below folders, single files and the members of containers, each file once."""
 
+import contextlib
 import errno
 import os
 import stat
@@ -9,19 +10,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from twinpix import mounts
+from twinpix import mounts, plugins
 from twinpix.errors import ImageError, system_reason
 from twinpix.formats import claims_image
 from twinpix.managed import in_library, is_library
 from twinpix.model import Failure, Refs, is_remote, is_uri, row_of
 from twinpix.sources import storage
-from twinpix.sources.base import Entry, Listing, Source
+from twinpix.sources.base import Entry, Listing, Listings, Source
 from twinpix.sources.credentials import show_url
 from twinpix.sources.files import file_version, regular, special_kind
 from twinpix.sources.filters import Filter
 from twinpix.sources.names import further_names, symlinks
 from twinpix.sources.uris import Member, container, expand, member_of, uri_of
-from twinpix.versions import UNKNOWN
+from twinpix.versions import UNKNOWN, version_of
 
 # Folders in which other programs keep thumbnails and deleted files.
 SKIPPED = frozenset(
@@ -43,6 +44,7 @@ def scan(
     exclude: Sequence[str] = (),
     min_size: int = 0,
     column: str = "",
+    listings: Listings | None = None,
     on_progress: Callable[[int], object] = lambda count: None,
 ) -> Listing:
     """List the files below `paths`, `references` and `listed`, sorted by path; a file with several names once.
@@ -54,10 +56,11 @@ def scan(
     Files with members (archives, tables) are entered if a path names one, or a folder that has no images beside them: a
     data set in shards. A path may be the URL of an object or folder of a store, with `*`, and may have ranges
     (`uris.expand`). Files and folders that `exclude` matches (see `Filter`) and files of fewer bytes than `min_size`
-    are left out. `column` is the column of images of all tables. `on_progress` is called with the number of files in
+    are left out. `column` is the column of images of all tables;
+    `listings` are those of earlier runs. `on_progress` is called with the number of files in
     each folder.
     """
-    walker = _Walker(recursive, hidden, follow_links, on_progress, Filter.of(exclude, min_size), column)
+    walker = _Walker(recursive, hidden, follow_links, on_progress, Filter.of(exclude, min_size), column, listings)
     names = [_Name(path, number - len(references), True) for number, path in enumerate(references)]
     names += [_Name(path, number, False) for number, path in enumerate(paths)]
     walker.add_each([*names, *(_Name(path, len(paths), False) for path in listed)])
@@ -77,6 +80,7 @@ def list_named(paths: Sequence[str]) -> Listing:
 
 
 _SIGNED_64 = (1 << 63) - 1
+_LISTED = "listing 1"  # raised if a source lists other members, or `Entry` has other fields
 _LEADS_NOWHERE = (errno.ENOENT, errno.ELOOP)  # errors for a broken link, and for a file removed meanwhile
 
 
@@ -117,9 +121,10 @@ class _Walker:
         on_progress: Callable[[int], object],
         filter: Filter,
         column: str = "",
+        listings: Listings | None = None,
     ) -> None:
         self.recursive, self.hidden, self.follow_links, self.on_progress = recursive, hidden, follow_links, on_progress
-        self.filter, self.column = filter, column
+        self.filter, self.column, self.listings = filter, column, listings
         self.entered: set[tuple[int, int]] = set()
         self.entered_urls: set[str] = set()
         self.linked: list[_Folder] = []  # to be entered after all real folders
@@ -143,7 +148,7 @@ class _Walker:
         Objects of stores are asked for together, since the answer to each takes long.
         """
         named = [each._replace(path=path) for each in names for path in expand(each.path)]
-        answers = storage.ahead(self._ask, [each.path for each in named if is_remote(each.path)])
+        answers = iter(self._ask_each([each.path for each in named if is_remote(each.path)]))
         for path, root, reference in named:
             if is_remote(path):
                 self._add_answer(path, next(answers), root, reference)
@@ -206,23 +211,67 @@ class _Walker:
 
     # -- stores ----------------------------------------------------------------------------------------
 
+    def _ask_each(self, urls: Sequence[str]) -> list[_Answer]:
+        """Ask stores for objects and folders, and then for the members of containers that no earlier run has listed."""
+        answers = list(storage.ahead(self._ask, urls))
+        for at, answer in enumerate(answers):
+            if answer.source is not None and answer.status is not None:
+                known = self._known(answer.source, answer.status)
+                answers[at] = answer if known is None else answer._replace(entries=known, status=None)
+        wanted = [at for at, answer in enumerate(answers) if answer.source is not None and answer.status is not None]
+        listed = storage.ahead(self._ask_members, [(urls[at], answers[at]) for at in wanted])
+        for at, answer in zip(wanted, listed, strict=True):
+            answers[at] = answer
+            if not answer.error and answer.source is not None and answer.status is not None:
+                self._remember(answer.source, answer.status, answer.entries)
+        return answers
+
     def _ask(self, url: str) -> _Answer:
-        """Ask a store for an object, the members of one, or all objects below a folder."""
+        """Ask a store for an object, or all objects below a folder."""
         try:
             found = storage.list_objects(url)
             if not isinstance(found, storage.Status):
                 return _Answer(objects=found)
-            source = container(url)
+            return _Answer(status=found, source=container(url))
         except ImageError as error:
             return _Answer(error.reason)
-        if source is None:
-            return _Answer(status=found)
+
+    def _ask_members(self, shard: tuple[str, _Answer]) -> _Answer:
+        """List the members of a container in a store; of an incomplete one those before the error."""
+        url, answer = shard
+        assert answer.source is not None
         entries: list[Entry] = []
         try:
-            entries.extend(source.of_column(self.column).entries(url))
+            entries.extend(answer.source.of_column(self.column).entries(url))
         except ImageError as error:
-            return _Answer(error.reason, source=source, entries=entries)
-        return _Answer(source=source, entries=entries)
+            return answer._replace(entries=entries, error=error.reason)
+        return answer._replace(entries=entries)
+
+    def _known(self, source: Source, status: storage.Status) -> list[Entry] | None:
+        """Return the members of a container as an earlier run has listed this version of it; None if none has."""
+        if self.listings is None or status.version == UNKNOWN:
+            return None
+        data = self.listings.listing(self._key(source, status))
+        if data is None:
+            return None
+        import msgspec
+
+        try:
+            return msgspec.msgpack.decode(data, type=list[Entry])
+        except msgspec.MsgspecError:  # of another version of twinpix, or damaged
+            return None
+
+    def _remember(self, source: Source, status: storage.Status, entries: Sequence[Entry]) -> None:
+        """Store the complete listing of a version of a container."""
+        if self.listings is None or status.version == UNKNOWN or not status.settled or not entries:
+            return
+        import msgspec
+
+        with contextlib.suppress(UnicodeEncodeError):  # a name with undecodable bytes
+            self.listings.put_listing(self._key(source, status), msgspec.msgpack.encode(entries))
+
+    def _key(self, source: Source, status: storage.Status) -> bytes:
+        return version_of(_LISTED, plugins.name_of(source), self.column, status.version)
 
     def _add_answer(self, url: str, answer: _Answer, root: int, reference: bool) -> None:
         if answer.source is not None:
@@ -343,8 +392,17 @@ class _Walker:
         self._list_members(source, path, status.st_dev, root, reference)
 
     def _list_members(self, source: Source, path: str, device: int, root: int, reference: bool) -> None:
+        """Add the members of a file."""
         try:
-            self._note_members(source, path, source.of_column(self.column).entries(path), device, root, reference)
+            status = storage.status_of(path)
+            entries = self._known(source, status)
+            if entries is not None:
+                self._note_members(source, path, entries, device, root, reference)
+                return
+            listed: list[Entry] = []
+            found = source.of_column(self.column).entries(path)
+            self._note_members(source, path, _noting(found, listed), device, root, reference)
+            self._remember(source, status, listed)
         except ImageError as error:
             self.failures.append(Failure(path, "list", error.reason))
 
@@ -440,6 +498,13 @@ class _Walker:
             self.libraries,
             symlinks(found, better),
         )
+
+
+def _noting(entries: Iterable[Entry], into: list[Entry]) -> Iterator[Entry]:
+    """Yield entries, and add each to a list."""
+    for entry in entries:
+        into.append(entry)
+        yield entry
 
 
 def _place(uri: str) -> str:

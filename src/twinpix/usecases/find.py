@@ -80,7 +80,7 @@ def find(
     linking.make(options.link), keep.make_chain(options.keep)  # so that errors in them are raised before the work
     request.check(options.cross)
     with open_session(options, progress_of(progress)) as session:
-        listing = scan(options, session.progress, request.names, request.references, request.listed)
+        listing = scan(options, session.progress, request.names, request.references, request.listed, session.store)
         encoder = Encoder(session, [settings.method], options.decode, bool(options.transforms))
         images, small = gather(listing.refs, encoder).without_small(options.min_pixels)
         excluded = exclusions.excluded_pairs(images.contents, session.store)

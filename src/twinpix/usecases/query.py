@@ -79,7 +79,7 @@ def query(
     with open_session(options, progress_of(progress)) as session:
         asked = scan(replace(options, exclude=(), min_size=0, table=None, id=""), session.progress, [name])
         _require_one_image(name, [uri for uri in asked.refs.uris if claims_image(file_name(uri))])
-        listing = scan(options, session.progress, names)
+        listing = scan(options, session.progress, names, store=session.store)
         encoder = Encoder(session, [settings.method], options.decode, bool(options.transforms))
         mine = gather(asked.refs, encoder)
         if not len(mine.refs):
