@@ -79,8 +79,8 @@ def _suffixes_of(kind: str, *more: str) -> str:
     return ", ".join(sorted([*more, *(suffix for each in loaded for suffix in each.suffixes)]))
 
 
-PATHS_HELP = "Folders, images, and archives of images ({archives})."
-PATH_HELP = "Folder, image, or archive of images ({archives})"
+PATHS_HELP = "Folders, images, archives and tables of images ({archives}), and URLs of these (s3://, https://)."
+PATH_HELP = "Folder, image, archive or table of images ({archives}), or URL"
 MethodOption = Annotated[
     str | None,
     typer.Option("--method", "-m", metavar="SPEC", help="How images are compared (see methods). Default: cascade."),
