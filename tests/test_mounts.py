@@ -99,8 +99,8 @@ Image.fromarray(pixels).resize((320, 240), Image.BICUBIC).save("branch/one/x.png
 before = contents(Path("branch"))
 Path("list").write_text("branch/one/x.png\\nmerged/one/x.png\\n")
 from twinpix.cli.app import run
-import twinpix.sources.listing as folder
-folder._files_of = lambda stamps: stamps[:, :2]  # as where inode numbers are made up
+import twinpix.sources.names as names
+names._files_of = lambda stamps: stamps[:, :2]  # as where inode numbers are made up
 print("CODE", run(["imgdupes", "--files-from", "list", "phash", "4", "-dN"]))
 print("CODE", run(["remove-duplicates", "-d", "branch/one", "merged/one", "--no-data-dir", "--duplicates-dir", "away"]))
 assert contents(Path("branch/one")) == contents(Path("merged/one")) == before
