@@ -3,7 +3,6 @@
 import contextlib
 import io
 import json
-import logging
 import os
 import random
 import resource
@@ -33,6 +32,7 @@ from amounts import amount
 from drawings import draw
 from killing import in_child
 from libraries import save
+from servers import s3_server
 from twinpix.cli.app import run
 from twinpix.errors import ImageError, RefusedError, StoppedError, UsageError
 from twinpix.formats import claims_image
@@ -1009,28 +1009,9 @@ def test_the_command_of_a_shell(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def s3() -> Iterator[Any]:
     """An S3 server with an empty bucket; the file system that writes to it."""
-    pytest.importorskip("s3fs")
-    server = pytest.importorskip("moto.server")
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    running.start()
-    _, port = running.get_host_and_port()
-    saved = dict(os.environ)
-    os.environ |= {
-        "AWS_ACCESS_KEY_ID": "key-of-the-test",
-        "AWS_SECRET_ACCESS_KEY": "secret-of-the-test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-    }
-    import s3fs
-
-    fs = s3fs.S3FileSystem()
-    fs.mkdir("sets")
-    yield fs
-    s3fs.S3FileSystem.clear_instance_cache()  # other tests start a server with another address
-    running.stop()
-    os.environ.clear()
-    os.environ |= saved
+    with s3_server() as fs:
+        fs.mkdir("sets")
+        yield fs
 
 
 def test_archives_are_written_to_a_store(s3: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

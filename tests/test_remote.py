@@ -2,7 +2,6 @@
 
 import io
 import json
-import logging
 import os
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from PIL import Image
 import commands
 import twinpix
 from drawings import draw
+from servers import s3_server
 from twinpix import sources
 from twinpix.cli.app import run
 from twinpix.errors import ImageError
@@ -79,29 +79,11 @@ def groups_of(report: Report, root: str) -> list[tuple[str, set[str], set[str]]]
 @pytest.fixture(scope="module")
 def s3(images: dict[str, bytes]) -> Iterator[Any]:
     """An S3 server with the images in the bucket `photos`; the file system that writes to it."""
-    pytest.importorskip("s3fs")
-    server = pytest.importorskip("moto.server")
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    running.start()
-    _, port = running.get_host_and_port()
-    saved = dict(os.environ)
-    os.environ |= {
-        "AWS_ACCESS_KEY_ID": "key-of-the-test",
-        "AWS_SECRET_ACCESS_KEY": "secret-of-the-test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-    }
-    import s3fs
-
-    fs = s3fs.S3FileSystem()
-    fs.mkdir("photos")
-    for name, data in images.items():
-        fs.pipe_file(f"photos/{name}", data)
-    yield fs
-    running.stop()
-    os.environ.clear()
-    os.environ |= saved
+    with s3_server() as fs:
+        fs.mkdir("photos")
+        for name, data in images.items():
+            fs.pipe_file(f"photos/{name}", data)
+        yield fs
 
 
 @pytest.mark.parametrize("method", ["phash:size=16", "cascade"])

@@ -1,6 +1,7 @@
-"""Options that several commands share."""
+"""Options that several commands share, and how they print plans."""
 
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from enum import StrEnum
 from functools import partial
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from twinpix import plugins
-from twinpix.errors import UsageError
+from twinpix.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
     from twinpix.encoding.options import Options
@@ -201,6 +202,17 @@ def print_failures(failures: Sequence["Failure"]) -> None:
 
     for failure in failures[:_SHOWN_FAILURES]:
         typer.echo(f"  {printable(failure.path)}: {failure.error}", err=True)
+
+
+def print_plan(lines: Iterable[str], *, apply: bool) -> None:
+    """Print a plan; raises `RefusedError` if the output is closed before its end and the plan would be applied."""
+    try:
+        sys.stdout.writelines(f"{line}\n" for line in lines)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        if not apply:
+            raise
+        raise RefusedError("the output was closed before the end of the plan: nothing was done") from None
 
 
 def options(given: Mapping[str, Any]) -> "Options":

@@ -6,7 +6,8 @@ from collections.abc import Collection
 
 from twinpix import outputs
 from twinpix.act.validate import sound_places
-from twinpix.errors import Exit, RefusedError
+from twinpix.cli import common
+from twinpix.errors import Exit
 from twinpix.model import Relation, Report
 from twinpix.progress.terminal import progress
 from twinpix.ui import export_text
@@ -19,13 +20,7 @@ def export(report: Report, target: str, only: Collection[Relation], *, source: s
     """Print the plan of an export, and with `apply` carry it out."""
     sound_places(report)
     plan = plan_export(report, target, only=only, source=source)
-    try:
-        sys.stdout.writelines(f"{line}\n" for line in export_text.lines(plan) if not as_json)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        if not apply:
-            raise
-        raise RefusedError("the output was closed before the end of the plan: nothing was done") from None
+    common.print_plan([] if as_json else export_text.lines(plan), apply=apply)
     if not apply:
         if as_json:
             print(export_text.as_json(plan), end="")

@@ -177,6 +177,17 @@ class Parts(io.RawIOBase):
         return parts
 
 
+def written(report: Report, table: Table, what: str, new_writer: Callable[[Parts, Any], Any]) -> Iterator[bytes]:
+    """Yield the bytes of a table that a writer of pyarrow, made for a file and a schema, writes batch by batch."""
+    schema, batches = open_table(report, table, what)
+    out = Parts()
+    with new_writer(out, schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+            yield from out.take()
+    yield from out.take()
+
+
 def table_kind(name: str, schema_of: Callable[[IO[bytes]], tuple[bytes, Callable[[], Any]]]) -> Kind:
     """Return a kind of output that is recognised by the metadata of its schema.
 

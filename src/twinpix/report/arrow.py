@@ -46,10 +46,4 @@ class Arrow:
     def parts(self, report: Report) -> Iterator[bytes]:
         import pyarrow
 
-        schema, batches = _tables.open_table(report, self.table, "the report format arrow")
-        out = _tables.Parts()
-        with pyarrow.ipc.new_file(out, schema) as writer:
-            for batch in batches:
-                writer.write_batch(batch)
-                yield from out.take()
-        yield from out.take()
+        return _tables.written(report, self.table, "the report format arrow", pyarrow.ipc.new_file)

@@ -52,10 +52,4 @@ class Parquet:
     def parts(self, report: Report) -> Iterator[bytes]:
         import pyarrow.parquet
 
-        schema, batches = _tables.open_table(report, self.table, "the report format parquet")
-        out = _tables.Parts()
-        with pyarrow.parquet.ParquetWriter(out, schema) as writer:
-            for batch in batches:
-                writer.write_batch(batch)
-                yield from out.take()
-        yield from out.take()
+        return _tables.written(report, self.table, "the report format parquet", pyarrow.parquet.ParquetWriter)

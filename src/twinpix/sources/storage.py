@@ -89,13 +89,6 @@ def open_file(location: str) -> BinaryIO:
         raise ImageError("read", system_reason(error)) from None
 
 
-def exists(location: str) -> bool:
-    """True for a file or an object that exists."""
-    if not is_remote(location):
-        return os.path.isfile(location)
-    return bool(_retried(location, lambda fs, path: fs.exists(path)))
-
-
 def read_object(url: str) -> Content:
     """Read an object of a store completely, once; raises `ImageError` if it cannot be read or changed meanwhile."""
     before = _remote_status(url, info_of(url))

@@ -14,7 +14,7 @@ from typing import BinaryIO, NamedTuple
 from twinpix import plugins
 from twinpix.errors import ImageError, UsageError
 from twinpix.formats import claims_image, suffix
-from twinpix.model import is_remote, is_uri, row_of
+from twinpix.model import in_container, is_remote, row_of
 from twinpix.sources import fetched, storage
 from twinpix.sources.base import Content, Source
 from twinpix.sources.credentials import show_url
@@ -42,7 +42,7 @@ def member_of(uri: str) -> Member | None:
 
     Both names may contain `::`: the longest member name for which the container is a file is used.
     """
-    if not is_uri(uri) or is_remote(uri):
+    if not in_container(uri):
         return None
     if row := row_of(uri):
         return _row_of(uri, row)
@@ -137,16 +137,16 @@ def read_each(uris: Iterable[str]) -> Iterator[Content | ImageError]:
     if not any(map(in_store, uris)):
         yield from map(_read_or_error, uris)
         return
-    from concurrent.futures import ThreadPoolExecutor
-
-    files = [uri if is_remote(uri) else container_of(uri) for uri in uris]
-    parts: dict[str, list[int]] = {}  # what one thread reads, by file
-    for number, file in enumerate(files):
-        parts.setdefault(file, []).append(number)
-    with ThreadPoolExecutor(storage.REQUESTS) as threads:
-        reads = {file: threads.submit(_read_all, [uris[number] for number in part]) for file, part in parts.items()}
-        for number, file in enumerate(files):
-            yield reads[file].result()[parts[file].index(number)]
+    files = [file_of(uri) for uri in uris]
+    parts: dict[str, list[str]] = {}
+    for file, uri in zip(files, uris, strict=True):
+        parts.setdefault(file, []).append(uri)
+    answers = storage.ahead(_read_all, list(parts.values()))
+    contents: dict[str, Iterator[Content | ImageError]] = {}
+    for file in files:
+        if file not in contents:
+            contents[file] = iter(next(answers))
+        yield next(contents[file])
 
 
 def _read_all(uris: list[str]) -> list[Content | ImageError]:
@@ -162,7 +162,12 @@ def _read_or_error(uri: str) -> Content | ImageError:
 
 def in_store(uri: str) -> bool:
     """True for an object of a store, and for a member of one."""
-    return is_remote(uri) or (is_uri(uri) and is_remote(container_of(uri)))
+    return is_remote(file_of(uri))
+
+
+def file_of(uri: str) -> str:
+    """Return the file or object that has the bytes of an image: of a member or row its container."""
+    return container_of(uri) if in_container(uri) else uri
 
 
 def container_of(uri: str) -> str:
@@ -188,7 +193,7 @@ def open_uri(uri: str) -> BinaryIO:
 def require(names: Iterable[str]) -> None:
     """Raise `UsageError` for the first of these paths, URIs and ranges that does not exist."""
     for name in names:
-        if is_uri(name) and not is_remote(name):
+        if in_container(name):
             try:
                 read(name)
             except ImageError as error:

@@ -11,7 +11,7 @@ import twinpix
 from twinpix import plugins
 from twinpix.act.regroup import decide_again
 from twinpix.cli import common
-from twinpix.errors import Exit, RefusedError, UsageError
+from twinpix.errors import Exit, UsageError
 
 if TYPE_CHECKING:
     from twinpix.act.actions import Action
@@ -169,14 +169,8 @@ def resolve(
             dealt_with=run.dealt_with,
             source=os.path.abspath(report),
         )
-        try:
-            with no_garbage_collection():
-                sys.stdout.writelines(f"{line}\n" for line in plan_text.lines(plan) if not as_json)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            if not apply:
-                raise
-            raise RefusedError("the output was closed before the end of the plan: nothing was done") from None
+        with no_garbage_collection():
+            common.print_plan([] if as_json else plan_text.lines(plan), apply=apply)
         if not apply:
             if as_json:
                 print(plan_text.as_json(plan), end="")

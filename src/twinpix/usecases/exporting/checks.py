@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from twinpix.errors import ImageError
-from twinpix.model import is_remote, is_uri, row_of
+from twinpix.model import row_of
 from twinpix.sources import read
 from twinpix.sources.storage import status_of, unchanged
-from twinpix.sources.uris import container, container_of
+from twinpix.sources.uris import container, file_of
 from twinpix.usecases.exporting.shards import Redundant, Shard
 from twinpix.versions import UNKNOWN
 
@@ -71,7 +71,3 @@ def _compare(file: str, digests: Mapping[str, str]) -> dict[str, str]:
 def name_in(uri: str, file: str) -> str:
     """Return the name of a member in its container."""
     return uri[len(file) + 1 :] if row_of(uri) else uri.partition("://")[2][: -len(file) - 2]
-
-
-def file_of(uri: str) -> str:
-    return container_of(uri) if is_uri(uri) and not is_remote(uri) else uri

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from typing import get_args
 
 from twinpix.errors import UsageError
-from twinpix.model import Relation, Report, explain_partly_compared, is_remote, is_uri, row_of
+from twinpix.model import Relation, Report, explain_partly_compared, in_container, is_remote, is_uri, row_of
 from twinpix.sources.bit_rot import DAMAGED, differ_in_part, may_be_damaged
 from twinpix.sources.uris import container_of
 from twinpix.usecases.exporting.shards import Left, Redundant
@@ -73,7 +73,7 @@ class Places:
 
     def container(self, name: str) -> str:
         """Return the absolute path or URL of the container of an image; "" for a file or object of its own."""
-        if is_uri(name) and not is_remote(name):
+        if in_container(name):
             return self._absolute(self._container(name))
         return ""
 
