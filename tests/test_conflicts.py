@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,36 @@ from twinpix.errors import ReportError
 from twinpix.model import Match, Report
 from twinpix.report import read
 from twinpix.report.json import schema
+
+
+def sign(shapes: list[tuple[str | tuple[int, int, int], float, int, list[float], float]]) -> Image.Image:
+    """Star-like shapes on white, each over the one before: its colour, reach, folds, radii and direction."""
+    image = Image.new("RGB", (1024, 1024), "white")
+    for paint, reach, folds, radii, turn in shapes:
+        count = folds * len(radii)
+        angles = [turn + 2 * math.pi * at / count for at in range(count)]
+        lengths = [reach * radii[at % len(radii)] for at in range(count)]
+        points = [
+            (512 + length * math.cos(angle), 512 + length * math.sin(angle))
+            for length, angle in zip(lengths, angles, strict=True)
+        ]
+        ImageDraw.Draw(image).polygon(points, fill=paint)
+    return image.resize((256, 256), Image.Resampling.LANCZOS)
+
+
+def test_two_signs_of_similar_outline_are_not_copies(tmp_path: Path) -> None:
+    first = [
+        ((92, 100, 139), 430.0, 4, [0.5832, 0.6885, 0.6979, 0.4228], 3.2368),
+        ("white", 209.8471, 6, [0.6444, 0.6708], 2.9742),
+    ]
+    second = [
+        ((72, 117, 172), 430.0, 4, [0.4844, 0.7621, 0.7464, 0.5922], 2.9475),
+        ("white", 182.6173, 4, [0.9013, 0.8902], 5.9583),
+        ((94, 146, 32), 112.0579, 4, [0.3943, 0.7128], 1.8931),
+    ]
+    sign(first).save(tmp_path / "0013.png")
+    sign(second).save(tmp_path / "0108.png")
+    assert twinpix.find(tmp_path, store=None).groups == []
 
 
 def form(seed: int | None) -> Image.Image:

@@ -223,6 +223,11 @@ class Store:
         """Return the pairs that the user marked as not duplicates."""
         return self._try(lambda: list(self._db.execute(f"SELECT a, b FROM {self._exclusions} ORDER BY a, b")))
 
+    @property
+    def exclusions_file(self) -> Path | None:
+        """The file of the excluded pairs; None if they are in memory only."""
+        return exclusions_path() if self._exclusions.startswith("exclusions.") else self.path
+
     def flush(self) -> None:
         """Write pending rows."""
         self._flushed = time.monotonic()

@@ -52,6 +52,7 @@ def _common(
 _COMMANDS = {  # by name: module and class of the command, and its line in the list of commands
     "find": ("command.Command", "Find groups of images that are copies of each other."),
     "resolve": ("arguments.ResolveCommand", "Move, trash, link or delete the duplicates of a report."),
+    "review": ("command.Command", "Review a report in the browser: compare, decide, act, undo."),
     "undo": ("command.Command", "Undo a run of resolve."),
     "query": ("command.Command", "Print the images that are copies of one image."),
     "compare": ("command.Command", "Compare two images: distances, relation and verdict."),

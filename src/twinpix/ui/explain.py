@@ -371,10 +371,10 @@ def _difference(pair: _Pair, part: _Part) -> tuple[RGB, Mask, DifferenceMap]:
     size = found.levels.shape[::-1]
     out = compose(rescale(found.to_b, (size, size), (pair.b.view.size, pair.b.source.size)), part.b)
     difference = cv2.warpAffine(found.levels, out, part.size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return _apply_colour_map(difference), _warp_mask(found.differs, out, part.size), found
+    return heat_colours(difference), _warp_mask(found.differs, out, part.size), found
 
 
-def _apply_colour_map(difference: NDArray[np.float32]) -> RGB:
+def heat_colours(difference: NDArray[np.float32]) -> RGB:
     """Return levels as colours, from black to white."""
     stops = np.linspace(0, _LEVELS, len(_HEAT))
     channels = [np.interp(difference, stops, [colour[at] for colour in _HEAT]) for at in range(3)]
@@ -383,7 +383,7 @@ def _apply_colour_map(difference: NDArray[np.float32]) -> RGB:
 
 def _legend(found: DifferenceMap, width: int, *, outlined: bool) -> list[Image.Image]:
     """Return the legend of the colours and outlines of the difference."""
-    bar = Image.fromarray(_apply_colour_map(np.tile(np.linspace(0, _LEVELS, 90, dtype=np.float32), (12, 1))))
+    bar = Image.fromarray(heat_colours(np.tile(np.linspace(0, _LEVELS, 90, dtype=np.float32), (12, 1))))
     ends = (lettering.words(words, width, 14, QUIET) for words in ("equal", f"{_LEVELS} levels or more"))
     blocks = plural(found.blocks, "block")
     none = f"all {blocks} agree" if found.blocks else "no texture"

@@ -140,6 +140,19 @@ def compare(
     return compared
 
 
+def verify_files(a: str, b: str) -> "Verification":
+    """Verify two images on their pixels alone, in this process, without any fingerprint.
+
+    Raises `UsageError` if one cannot be read, `CompareError` if the verification failed.
+    """
+    mine = fingerprints.make("cascade")
+    pairs = [_decode(name, "fast", Wanted(verify.COLOUR, verify.DETAIL)) for name in (a, b)]
+    try:
+        return _verify(pairs, mine, min(fingerprints.detail_score_of(pair.picture) for pair in pairs))
+    except verify.faults() as error:
+        raise CompareError(f"cannot compare {a} and {b}: {verify.reason_of(error)}") from error
+
+
 @dataclass(frozen=True, slots=True)
 class CompareTask:
     """Compares two files in a worker process, because a decoder may crash or hang."""
@@ -213,7 +226,7 @@ class Words(NamedTuple):
         return ": ".join(filter(None, self))
 
 
-class _Verification(NamedTuple):
+class Verification(NamedTuple):
     """The result of verification; if it is settled, the methods are not used."""
 
     relation: Relation | None
@@ -318,7 +331,7 @@ def _evidence(picture: Picture) -> Evidence | None:
 # -- verification ------------------------------------------------------------------------------------
 
 
-def _verify(pairs: Sequence[_Decoded], method: Fingerprint, detail_score: int) -> _Verification:
+def _verify(pairs: Sequence[_Decoded], method: Fingerprint, detail_score: int) -> Verification:
     """Verify two images on their pixels."""
     a, b = (pair.view for pair in pairs)
     maps = [verify.orientation_transform(turn, a.size, b.size) for turn in range(fingerprints.TURNS)]
@@ -335,15 +348,15 @@ def _verify(pairs: Sequence[_Decoded], method: Fingerprint, detail_score: int) -
     if detail_score < LOW_DETAIL_BELOW:
         nothing = Words(_UNDECIDED, "blank, flat or a smooth gradient")
         blank = found._replace(verdict=found.verdict._replace(relation=None, detail="", back=""))
-        return _Verification(None, nothing, blank, views, True, True)
-    return _Verification(
+        return Verification(None, nothing, blank, views, True, True)
+    return Verification(
         verdict.relation, _words(found, least), found, views, False, not verdict.relation and not found.decided
     )
 
 
-def _identical(relation: Relation, words: str, a_to_b: Affine, views: tuple[Pyramid, Pyramid]) -> _Verification:
+def _identical(relation: Relation, words: str, a_to_b: Affine, views: tuple[Pyramid, Pyramid]) -> Verification:
     verdict = Verdict(relation, "", "", 1.0, (1.0, 1.0), 0, a_to_b)
-    return _Verification(relation, Words(words), Explanation(verdict, 0), views, True)
+    return Verification(relation, Words(words), Explanation(verdict, 0), views, True)
 
 
 def describe_inliers(inliers: int) -> str:

@@ -166,7 +166,8 @@ def _score(a: Pyramid, b: Pyramid, pair: WarpedPair, a_to_b: Affine, least: floa
         return scored._replace(rejection="chance")
     if isotropy < DECISION.min_isotropy_recoloured and agrees.blocks < DECISION.line_blocks and differs.is_recoloured:
         return scored._replace(rejection="recoloured")  # nearly collinear edges agree in any two images
-    if min(shared) < DECISION.inside and agrees.blocks < DECISION.part_blocks and differs.is_recoloured:
+    needed = DECISION.part_blocks if agrees.share >= DECISION.clear_agreement else DECISION.line_blocks
+    if min(shared) < DECISION.inside and agrees.blocks < needed and differs.is_recoloured:
         return scored._replace(rejection="recoloured")  # too few to support a crop and a recolouring at once
     return scored._replace(differs=differs)
 

@@ -19,7 +19,7 @@ from twinpix.verify.light.tone_inversion import undo_inversion
 from twinpix.verify.pyramid import Pyramid, brightening_factor
 from twinpix.verify.thresholds import ALIGNMENT, DECISION, SCREENING, TONE_INVERSION
 
-VERSION = 21
+VERSION = 22
 """Version of the verdicts: raise it when verdicts, names or numbers change. Stored verdicts belong to one version."""
 
 _SAME_PLACE = 1e-6  # pixels: rounding of the transform of an orientation

@@ -1,0 +1,83 @@
+"""Start the server of a sitting, open the browser, and end with Ctrl-C or from the page."""
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+import webbrowser
+from collections.abc import Callable
+
+import uvicorn
+
+from twinpix.encoding.options import Options
+from twinpix.errors import UsageError, system_reason
+from twinpix.review.acts import Acts
+from twinpix.review.security import Guard, new_token
+from twinpix.review.server import application
+from twinpix.review.sitting import Sitting
+
+_CLOSE_SECONDS = 2  # for requests in progress when the server ends
+
+
+def serve(
+    report: str, options: Options, *, host: str, port: int, browser: bool, say: Callable[[str], None] = print
+) -> None:
+    """Serve the page of a report until the user ends it.
+
+    Raises `UsageError` if the address cannot be used, and the errors of reading the report.
+    """
+    bound = _bind(host, port)
+    with contextlib.closing(bound):
+        sitting = Sitting(report, options)
+        acts = Acts(sitting)
+        try:
+            _run(bound, host, sitting, acts, browser, say)
+        finally:
+            acts.wait()
+            sitting.close()
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if os.name != "nt":  # there it would allow a second server on the same port
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        what = f"port {port}" if port else "the address"
+        raise UsageError(f"{what} on {host} cannot be used: {system_reason(error)}; choose another one") from None
+    return bound
+
+
+def _run(
+    bound: socket.socket, host: str, sitting: Sitting, acts: Acts, browser: bool, say: Callable[[str], None]
+) -> None:
+    token, port = new_token(), bound.getsockname()[1]
+    shown = f"[{host}]" if ":" in host else host
+    names = {f"{shown}:{port}", f"localhost:{port}", f"127.0.0.1:{port}"}
+    server: uvicorn.Server
+
+    def stop() -> None:
+        server.should_exit = True
+
+    app = Guard(application(sitting, acts, stop), token, names)
+    config = uvicorn.Config(
+        app, log_level="error", access_log=False, server_header=False, timeout_graceful_shutdown=_CLOSE_SECONDS
+    )
+    server = uvicorn.Server(config)
+    link = f"http://{shown}:{port}/?token={token}"
+    say(f"review: {link}")
+    say("Ctrl-C ends it; decisions are kept.")
+    sys.stdout.flush()
+    if browser:
+        webbrowser.open(link)
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        server.run(sockets=[bound])
+    except KeyboardInterrupt:  # uvicorn raises it again after it has ended
+        say("")
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,238 @@
+"""One sitting: the index of a report, the decisions about its groups, the images, and the acts of the user."""
+
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from typing import Any
+
+from twinpix import machine
+from twinpix import report as reports
+from twinpix.act.validate import sound_places
+from twinpix.encoding.options import Options
+from twinpix.encoding.session import open_store
+from twinpix.executors import Begin, Local, Lost
+from twinpix.executors.service import Service
+from twinpix.progress import Progress
+from twinpix.review.decisions import Choice, Decisions, Verdict, choice_of, state_of
+from twinpix.review.index import Filter, Image, Index
+from twinpix.review.pictures import Draw, Laid, Request
+from twinpix.store import Store
+
+_READ_SECONDS = 3600.0  # limit for reading the largest report; a terminal shows that it is being read
+_DRAW_SECONDS = 60.0  # limit for one image, as that of `find`
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Facts about a report that the page shows."""
+
+    roots: list[str]
+    base: str
+    spec: str
+    created: str
+    unit: str
+    groups: int
+    discards: int
+    bytes: int
+    similar: int
+    failures: int
+    outside: str  # why images of the report are not shown; "" if they are
+
+
+@dataclass(frozen=True, slots=True)
+class BuildIndex:
+    """Reads a report and writes its index, in a process of its own: the memory of the report is free afterwards."""
+
+    def __call__(self, batch: Sequence[tuple[str, str]], begin: Begin) -> list[Head]:
+        begin(0)
+        return [_build(*each) for each in batch]
+
+
+def _build(path: str, index: str) -> Head:
+    report = reports.read(path)
+    sound_places(report)
+    Index.build(report, index).close()
+    counts = report.counts
+    return Head(
+        report.roots,
+        report.base,
+        report.spec,
+        report.created,
+        report.unit,
+        len(report.groups),
+        sum(len(group.discards) for group in report.groups),
+        sum(group.bytes_reclaimable for group in report.groups),
+        len(report.similar),
+        counts.failures,
+        "",
+    )
+
+
+class Sitting:
+    """All that the server knows; every method may be called by several threads."""
+
+    def __init__(self, report: str, options: Options) -> None:
+        self.path = os.path.abspath(report)
+        self.options = options
+        self._folder = tempfile.mkdtemp(prefix="twinpix-review-")
+        self._lock = threading.RLock()
+        try:
+            self.head = self._read()
+            self.index = Index(os.path.join(self._folder, "index.sqlite"))
+            self._stores = open_store(options, Progress())
+            self._store: Store = self._stores.__enter__()
+            self.decisions = Decisions.of(self._store)
+            self._images = Service(Draw(), max(2, machine.cores()), _DRAW_SECONDS)
+            self._recall()
+            self._warm()
+        except BaseException:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
+
+    def close(self) -> None:
+        self._images.close()
+        self.index.close()
+        self.decisions.close()
+        self._stores.__exit__(None, None, None)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def ask(self, request: Request, urgency: float = 0.0) -> "Future[Any]":
+        """Return the future answer to a request for an image; a smaller `urgency` is answered earlier."""
+        return self._images.ask(request, urgency)
+
+    def place_of(self, image: int) -> str | None:
+        """Return the absolute path or the URI of an image by its number; None if the report has no such image."""
+        found = self.index.image(image)
+        if found is None:
+            return None
+        path = found.path
+        return path if "://" in path or os.path.isabs(path) else os.path.join(self.head.base, path)
+
+    def decide(self, group: int, keeper: int, verdicts: Mapping[int, Verdict], what: str) -> int:
+        """Store the decision about a group, by numbers of images; those without a verdict are discarded.
+
+        Raises `KeyError` for an image that is not in the group.
+        """
+        images = {image.number: image for image in self.index.images_of(group)}
+        if keeper not in images or not set(verdicts) <= set(images):
+            raise KeyError(group)
+        kept = images[keeper]
+        others: dict[bytes, Verdict] = {}
+        for number, image in images.items():
+            if number == keeper:
+                continue
+            verdict = verdicts.get(number, Verdict.DISCARD)
+            known = others.get(image.digest)
+            # Of files with equal bytes a verdict that keeps one keeps all: a decision is about contents.
+            others[image.digest] = verdict if known in (None, Verdict.DISCARD) else known
+        digests = [image.digest for image in images.values()]
+        batch = self.decisions.decide([(digests, Choice(kept.digest, kept.path, others))], what)
+        self.index.set_states({group: state_of(self.decisions.among(digests))})
+        return batch
+
+    def reopen(self, group: int) -> None:
+        """Make a group undecided again."""
+        digests = [image.digest for image in self.index.images_of(group)]
+        self.decisions.clear([digests], f"group {group} undecided")
+        self.index.set_states({group: ""})
+
+    def accept(self, chosen: Filter, only: Sequence[str], apply: bool) -> dict[str, Any]:
+        """Accept the keepers of the report in the undecided groups of a filter, as one batch.
+
+        `only` are relations: groups with an image of another relation are left out. Without `apply` it only counts.
+        """
+        groups = self.index.whole(replace(chosen, state="undecided"), only)
+        found = {
+            "groups": len(groups),
+            "images": sum(len(group.others) for group in groups),
+            "bytes": sum(group.bytes for group in groups),
+            "least": [group.number for group in sorted(groups, key=lambda each: (each.certainty, each.number))[:20]],
+        }
+        if apply and groups:
+            choices = [
+                (
+                    [group.keeper, *group.others],
+                    Choice(group.keeper, group.path, dict.fromkeys(group.others, Verdict.DISCARD)),
+                )
+                for group in groups
+            ]
+            self.decisions.decide(choices, f"{len(groups):,} groups accepted")
+            self.index.set_states(dict.fromkeys((group.number for group in groups), "decided"))
+        return found
+
+    def merge(self, path: str) -> int:
+        """Add the decisions of a file; returns how many were added or changed."""
+        changed = self.decisions.merge(path)
+        self._recall()
+        return changed
+
+    def take_back(self) -> str:
+        """Undo the last decision; returns what it was, "" if there is none."""
+        with self._lock:
+            last = self.decisions.last()
+            if last is None:
+                return ""
+            self.decisions.take_back()
+            self._recall()
+        return last[1]
+
+    def decision(self, group: int) -> dict[str, Any] | None:
+        """Return the decision about a group by numbers of images; None if it is undecided."""
+        images = self.index.images_of(group)
+        choice = self.decisions.among([image.digest for image in images])
+        if choice is None:
+            return None
+        keeper, verdicts = _by_number(images, choice)
+        return {"keeper": keeper.number, "verdicts": verdicts}
+
+    def kept(self) -> dict[int, list[str]]:
+        """Return the paths to keep of each decided group, the keeper first, for `twinpix.plan`."""
+        out: dict[int, list[str]] = {}
+        known = self.decisions.all()
+        for group, images in self.index.by_group() if known else ():
+            choice = choice_of([image.digest for image in images], known)
+            if choice is None or state_of(choice) != "decided":
+                continue
+            keeper, verdicts = _by_number(images, choice)
+            stay = [image.path for image in images if verdicts.get(image.number, Verdict.DISCARD) != Verdict.DISCARD]
+            out[group] = [keeper.path, *stay]
+        return out
+
+    def _read(self) -> Head:
+        """Read the report in a process of its own; raises the errors of `report.read`."""
+        executor = Local(workers=1, timeout=_READ_SECONDS)
+        batch = [(self.path, os.path.join(self._folder, "index.sqlite"))]
+        ((_, head),) = executor.map(BuildIndex(), [batch])
+        if isinstance(head, Lost):
+            raise MemoryError(head.reason)
+        found: Head = head
+        return found
+
+    def _warm(self) -> None:
+        """Let every worker load what it needs for a pair, before the user looks at the first one."""
+        for group in self.index.ids(Filter(), "bytes")[:1]:
+            places = [place for image in self.index.images_of(group)[:2] if (place := self.place_of(image.number))]
+            for _ in range(self._images.size if len(places) > 1 else 0):
+                self.ask(Laid(*places))
+
+    def _recall(self) -> None:
+        """Note the groups that are decided already, now or with an earlier report."""
+        known = self.decisions.all()
+        if not known:
+            self.index.set_states(dict.fromkeys(self.index.ids(Filter(state="decided")), ""))
+            self.index.set_states(dict.fromkeys(self.index.ids(Filter(state="later")), ""))
+            return
+        groups = self.index.by_group()
+        states = {group: state_of(choice_of([image.digest for image in images], known)) for group, images in groups}
+        self.index.set_states(states)
+
+
+def _by_number(images: Sequence[Image], choice: Choice) -> tuple[Image, dict[int, Verdict]]:
+    """Return the keeper of a decided group, and the verdicts on the others by their numbers."""
+    same = [image for image in images if image.digest == choice.keeper]
+    keeper = next((image for image in same if image.path == choice.path), same[0])
+    return keeper, {image.number: choice.others[image.digest] for image in images if image.number != keeper.number}
