@@ -25,8 +25,11 @@ from twinpix.report import read
 from twinpix.report.json import schema
 
 
-def sign(shapes: list[tuple[str | tuple[int, int, int], float, int, list[float], float]]) -> Image.Image:
-    """Star-like shapes on white, each over the one before: its colour, reach, folds, radii and direction."""
+Star = tuple[str | tuple[int, int, int], float, int, list[float], float]  # colour, reach, folds, radii, direction
+
+
+def sign(shapes: list[Star]) -> Image.Image:
+    """Star-like shapes on white, each over the one before."""
     image = Image.new("RGB", (1024, 1024), "white")
     for paint, reach, folds, radii, turn in shapes:
         count = folds * len(radii)
@@ -41,11 +44,11 @@ def sign(shapes: list[tuple[str | tuple[int, int, int], float, int, list[float],
 
 
 def test_two_signs_of_similar_outline_are_not_copies(tmp_path: Path) -> None:
-    first = [
+    first: list[Star] = [
         ((92, 100, 139), 430.0, 4, [0.5832, 0.6885, 0.6979, 0.4228], 3.2368),
         ("white", 209.8471, 6, [0.6444, 0.6708], 2.9742),
     ]
-    second = [
+    second: list[Star] = [
         ((72, 117, 172), 430.0, 4, [0.4844, 0.7621, 0.7464, 0.5922], 2.9475),
         ("white", 182.6173, 4, [0.9013, 0.8902], 5.9583),
         ((94, 146, 32), 112.0579, 4, [0.3943, 0.7128], 1.8931),

@@ -31,7 +31,7 @@ class Task(Progress):
     """An act that runs, or has ended: what the page shows of it."""
 
     what: str
-    stage: str = ""
+    doing: str = ""
     total: int = 0
     done: int = 0
     lines: list[str] = field(default_factory=list)
@@ -41,7 +41,7 @@ class Task(Progress):
     facts: dict[str, Any] = field(default_factory=dict)
 
     def start(self, stage: str, total: int) -> None:
-        self.stage, self.total, self.done = stage, total, 0
+        self.doing, self.total, self.done = stage, total, 0
 
     def advance(self, steps: int = 1) -> None:
         self.done += steps
@@ -56,7 +56,7 @@ class Task(Progress):
     def as_plain(self) -> dict[str, Any]:
         return {
             name: getattr(self, name)
-            for name in ("what", "stage", "total", "done", "lines", "more", "error", "ended", "facts")
+            for name in ("what", "doing", "total", "done", "lines", "more", "error", "ended", "facts")
         }
 
 

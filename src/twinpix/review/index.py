@@ -20,9 +20,9 @@ CREATE TABLE groups(
     id INTEGER PRIMARY KEY, keeper INTEGER, reason TEXT, members INTEGER, bytes INTEGER, certainty REAL,
     newest INTEGER, path TEXT, warned INTEGER, state TEXT NOT NULL DEFAULT '');
 CREATE TABLE images(
-    number INTEGER PRIMARY KEY, grp INTEGER, path BLOB, name TEXT, folder TEXT, digest BLOB, bytes INTEGER, width INTEGER,
-    height INTEGER, mtime_ns INTEGER, format TEXT, stays INTEGER, relation TEXT, distance REAL, agrees REAL,
-    points INTEGER, tier TEXT, detail TEXT, warning TEXT, traits TEXT);
+    number INTEGER PRIMARY KEY, grp INTEGER, path BLOB, name TEXT, folder TEXT, digest BLOB,
+    bytes INTEGER, width INTEGER, height INTEGER, mtime_ns INTEGER, format TEXT, stays INTEGER, relation TEXT,
+    distance REAL, agrees REAL, points INTEGER, tier TEXT, detail TEXT, warning TEXT, traits TEXT);
 """
 _INDEXES = """
 CREATE INDEX images_of_group ON images(grp);
@@ -43,6 +43,7 @@ ORDERS = {
 UNVERIFIED = 0.5
 """Certainty of a copy that was matched by a hash alone, or via a third image: below each verified one."""
 
+_CHOICES = 500  # values of a filter that the page offers
 _BATCH = 1000  # groups that are written at once
 
 PAGE = 200  # most groups that one request returns
@@ -84,17 +85,6 @@ class Image(NamedTuple):
     group: int
     path: str
     digest: bytes
-
-
-class Whole(NamedTuple):
-    """A group as a rule decides it."""
-
-    number: int
-    keeper: bytes  # digest
-    path: str  # of the keeper
-    others: list[bytes]  # digests
-    bytes: int
-    certainty: float
 
 
 class Index:
@@ -193,24 +183,6 @@ class Index:
         rows = self._db.execute(f"SELECT id FROM groups {where} ORDER BY {ORDERS[order]}", values)
         return [number for (number,) in rows]
 
-    def whole(self, chosen: Filter, only: Sequence[str] = ()) -> list[Whole]:
-        """Return the groups that a filter leaves; with `only`, those of which every image has one of these relations."""
-        where, values = _where(chosen)
-        rows = self._db.execute(
-            f"SELECT id, keeper, bytes, certainty FROM groups {where} ORDER BY id", values
-        ).fetchall()
-        out = []
-        for number, keeper, size, certainty in rows:
-            images = self._db.execute(
-                "SELECT number, path, digest, relation FROM images WHERE grp=? ORDER BY number", [number]
-            ).fetchall()
-            if only and any(relation not in only for at, _, _, relation in images if at != keeper):
-                continue
-            path, digest = next((path, digest) for at, path, digest, _ in images if at == keeper)
-            others = [digest for at, _, digest, _ in images if at != keeper]
-            out.append(Whole(number, digest, path.decode("utf-8", "surrogatepass"), others, size, certainty))
-        return out
-
     def set_states(self, states: Mapping[int, str]) -> None:
         """Note the state of groups: `decided`, `later`, or "" for undecided."""
         with self._db:
@@ -225,7 +197,8 @@ class Index:
         found = {}
         for name, column in (("relations", "relation"), ("formats", "format"), ("folders", "folder")):
             rows = self._db.execute(
-                f"SELECT {column}, count(*) AS n FROM images WHERE {column} != '' GROUP BY {column} ORDER BY n DESC LIMIT 500"
+                f"SELECT {column}, count(*) AS number FROM images WHERE {column} != '' "
+                f"GROUP BY {column} ORDER BY number DESC, {column} LIMIT {_CHOICES}"
             )
             found[name] = [value for value, _ in rows]
         return found
@@ -285,11 +258,11 @@ def _inside(folder: str) -> str:
     return folder + ("/" if "/" in folder or os.sep == "/" else os.sep)
 
 
-def _rows(group: Group, numbers: Iterator[int]) -> tuple[Sequence[Any], list[Sequence[Any]]]:
+def _rows(group: Group, numbers: Iterator[int]) -> tuple[tuple[Any, ...], list[tuple[Any, ...]]]:
     """Return the row of a group and those of its images, the keeper first."""
     matches = group.to_keeper
     removable = {member.path for member in group.discards}
-    images = []
+    images: list[tuple[Any, ...]] = []
     keeper, certainty, warned = 0, 1.0, False
     for member in group.members:
         match = matches.get(member.path)

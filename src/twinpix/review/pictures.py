@@ -3,16 +3,18 @@
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import ExifTags, Image, ImageCms
 
 from twinpix.errors import CompareError, ImageError, UsageError
 from twinpix.executors import Begin
 from twinpix.imaging import thumbnail
+from twinpix.imaging.opening import open_image
 from twinpix.model import Relation
 from twinpix.sources import read
+from twinpix.text import printable
 from twinpix.ui.explain import heat_colours
 from twinpix.usecases.compare import verify_files
 from twinpix.verify import Affine, compose, difference_map, inverse, rescale
@@ -22,6 +24,8 @@ LARGEST_SIDE = 8192
 
 _QUALITY = {True: 70, False: 92}  # of JPEG: of thumbnails, and of larger images
 _THUMBNAIL = 400  # pixels of the longer side, up to which an image is a thumbnail
+_TAGS, _VALUE = 200, 200  # EXIF tags that are shown, and characters of each
+_STRUCTURE = frozenset({"ExifOffset", "GPSInfo", "InteroperabilityIFD"})  # tags that lead to other tags
 _FAINT = 10.0  # grey levels of difference that are transparent: noise of an encoder
 
 
@@ -44,6 +48,12 @@ class Differs(NamedTuple):
 
     a: str
     b: str
+
+
+class Tags(NamedTuple):
+    """A request for the EXIF tags of an image."""
+
+    path: str
 
 
 class Unreadable(NamedTuple):
@@ -72,8 +82,8 @@ class Difference(NamedTuple):
     differing: int
 
 
-Request = View | Laid | Differs
-Answer = bytes | Placed | Difference | Unreadable
+Request = View | Laid | Differs | Tags
+Answer = bytes | dict[str, str] | Placed | Difference | Unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,18 +106,43 @@ class Draw:
 def _answer(request: Request) -> Answer:
     if isinstance(request, View):
         return _view(request)
+    if isinstance(request, Tags):
+        return _tags(request)
     if isinstance(request, Laid):
         return _placed(request)
     return _difference(request)
 
 
-def _view(request: View) -> bytes:
+def _bytes(path: str) -> bytes:
     try:
-        data = read(request.path).data
+        data = read(path).data
     except ValueError:  # a report of another machine may have any text: NUL characters, or lone surrogates
         raise ImageError("read", "not a valid file name on this system") from None
     if data is None:
         raise ImageError("read", "not an image")
+    return data
+
+
+def _tags(request: Tags) -> dict[str, str]:
+    """Return the EXIF tags of an image by name, of those with a name; long values are cut."""
+    image = open_image(_bytes(request.path), request.path)
+    try:
+        exif = image.getexif()
+        parts = [exif, exif.get_ifd(ExifTags.IFD.Exif)]
+    except (OSError, ValueError, SyntaxError, KeyError, TypeError):  # a damaged block has no tags
+        return {}
+    named = {ExifTags.TAGS[tag]: value for part in parts for tag, value in part.items() if tag in ExifTags.TAGS}
+    shown = {name: _shorten(value) for name, value in named.items() if name not in _STRUCTURE}
+    return dict(sorted(shown.items())[:_TAGS])
+
+
+def _shorten(value: object) -> str:
+    text = f"{len(value)} bytes" if isinstance(value, bytes) else printable(str(value))
+    return text if len(text) <= _VALUE else text[:_VALUE] + "…"
+
+
+def _view(request: View) -> bytes:
+    data = _bytes(request.path)
     image = in_srgb(thumbnail(data, min(request.side, LARGEST_SIDE), request.path))
     out = io.BytesIO()
     small = request.side <= _THUMBNAIL
@@ -169,10 +204,3 @@ def css_matrix(transform: Affine) -> tuple[float, ...]:
     (a, c), (b, d) = transform[:, :2].tolist()
     e, f = shift.tolist()
     return (a, b, c, d, e, f)
-
-
-def as_plain(answer: Placed) -> dict[str, Any]:
-    return answer._asdict()
-
-
-Kind = Literal["thumbnail", "view"]

@@ -45,6 +45,7 @@ def _bind(host: str, port: int) -> socket.socket:
         if os.name != "nt":  # there it would allow a second server on the same port
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))
+        bound.listen()  # the browser may ask before the server answers
     except OSError as error:
         bound.close()
         what = f"port {port}" if port else "the address"

@@ -19,11 +19,11 @@ from starlette.routing import Route
 
 from twinpix.errors import TwinpixError
 from twinpix.executors import Lost
-from twinpix.keep import DEFAULT
 from twinpix.review.acts import ACTIONS, Acts
 from twinpix.review.decisions import Verdict, write_export
-from twinpix.review.index import ORDERS, Filter
-from twinpix.review.pictures import LARGEST_SIDE, Differs, Laid, Unreadable, View
+from twinpix.review.index import ORDERS, PAGE, Filter
+from twinpix.review.pictures import LARGEST_SIDE, Differs, Laid, Tags, Unreadable, View
+from twinpix.review.rules import Rule, rules_of
 from twinpix.review.sitting import Sitting
 
 THUMBNAIL = 320
@@ -61,6 +61,7 @@ class _Pages:
             Route("/api/decisions", self.decisions),
             Route("/api/decisions", self.merge, methods=["POST"]),
             Route("/api/pairs/{a:int}/{b:int}", self.pair),
+            Route("/api/tags/{image:int}", self.tags),
             Route("/api/act", self.act, methods=["POST"]),
             Route("/api/task", self.task),
             Route("/api/journals", self.journals),
@@ -86,14 +87,14 @@ class _Pages:
         head = self.sitting.head
         facts = {field.name: getattr(head, field.name) for field in fields(head)}
         choices = await run_in_threadpool(self.sitting.index.choices)
-        more = {"actions": ACTIONS, "orders": list(ORDERS), "rules": DEFAULT, "largest": LARGEST_SIDE}
+        more = {"actions": ACTIONS, "orders": list(ORDERS), "largest": LARGEST_SIDE, **rules_of(head.keep)}
         return JSONResponse({**facts, **more, "choices": choices, "states": self.sitting.index.states()})
 
     # -- groups --------------------------------------------------------------------------------------------
 
     async def groups(self, request: Request) -> Response:
         chosen, order = _filter(request.query_params), _order(request.query_params)
-        start, number = (_number(request.query_params, name) for name in ("start", "number"))
+        start, number = _number(request.query_params, "start"), _number(request.query_params, "number", PAGE)
         index = self.sitting.index
         count, images, size = await run_in_threadpool(index.count, chosen)
         groups = await run_in_threadpool(index.groups, chosen, order, start, number)
@@ -106,7 +107,9 @@ class _Pages:
         found = await run_in_threadpool(self.sitting.index.group, number)
         if found is None:
             raise KeyError(number)
-        return JSONResponse({**found, "decision": await run_in_threadpool(self.sitting.decision, number)})
+        now = await run_in_threadpool(self.sitting.changes, number)
+        decision = await run_in_threadpool(self.sitting.decision, number)
+        return JSONResponse({**found, "decision": decision, "changes": now})
 
     async def place(self, request: Request) -> Response:
         chosen, order = _filter(request.query_params), _order(request.query_params)
@@ -130,12 +133,16 @@ class _Pages:
         return JSONResponse({"decision": await run_in_threadpool(self.sitting.decision, group)})
 
     async def decide_all(self, request: Request) -> Response:
-        """Accept the keepers of the report in all filtered groups that are undecided; without `apply` only count."""
+        """Decide all filtered groups that are undecided by a rule; without `apply` only count."""
         body = await _body(request)
         chosen = _filter({str(name): str(value) for name, value in dict(body.get("filter") or {}).items()})
-        found = await run_in_threadpool(
-            self.sitting.accept, chosen, list(body.get("only") or []), bool(body.get("apply"))
+        rule = Rule(
+            tuple(str(relation) for relation in list(body.get("only") or [])),
+            str(body.get("below") or ""),
+            bool(body.get("more_pixels")),
+            str(body.get("keep") or ""),
         )
+        found = await run_in_threadpool(self.sitting.accept, chosen, rule, apply=bool(body.get("apply")))
         return JSONResponse(found)
 
     async def take_back(self, request: Request) -> Response:
@@ -183,13 +190,17 @@ class _Pages:
         headers = {"x-facts": json.dumps(facts), "cache-control": "private, max-age=3600"}
         return Response(made.png, media_type="image/png", headers=headers)
 
+    async def tags(self, request: Request) -> Response:
+        """Return the EXIF tags of an image, by name."""
+        return JSONResponse(await self._ask(Tags(self._path(request.path_params["image"]))))
+
     def _path(self, image: int) -> str:
         path = self.sitting.place_of(image)
         if path is None:
             raise KeyError(image)
         return path
 
-    async def _ask(self, request: View | Laid | Differs, urgency: float = _SHOWN) -> Any:
+    async def _ask(self, request: View | Laid | Differs | Tags, urgency: float = _SHOWN) -> Any:
         future = self.sitting.ask(request, urgency)
         try:
             answer = await asyncio.wrap_future(future)

@@ -14,12 +14,15 @@ from twinpix import report as reports
 from twinpix.act.validate import sound_places
 from twinpix.encoding.options import Options
 from twinpix.encoding.session import open_store
+from twinpix.errors import UsageError
 from twinpix.executors import Begin, Local, Lost
 from twinpix.executors.service import Service
+from twinpix.model import is_uri
 from twinpix.progress import Progress
 from twinpix.review.decisions import Choice, Decisions, Verdict, choice_of, state_of
 from twinpix.review.index import Filter, Image, Index
 from twinpix.review.pictures import Draw, Laid, Request
+from twinpix.review.rules import LEAST, ChooseKeepers, Decided, Rule, meets
 from twinpix.store import Store
 
 _READ_SECONDS = 3600.0  # limit for reading the largest report; a terminal shows that it is being read
@@ -40,7 +43,7 @@ class Head:
     bytes: int
     similar: int
     failures: int
-    outside: str  # why images of the report are not shown; "" if they are
+    keep: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ def _build(path: str, index: str) -> Head:
         sum(group.bytes_reclaimable for group in report.groups),
         len(report.similar),
         counts.failures,
-        "",
+        report.keep,
     )
 
 
@@ -80,6 +83,7 @@ class Sitting:
         self.options = options
         self._folder = tempfile.mkdtemp(prefix="twinpix-review-")
         self._lock = threading.RLock()
+        self._by_rules: dict[str, dict[int, str]] = {}  # paths of keepers by the keep rules that were asked for last
         try:
             self.head = self._read()
             self.index = Index(os.path.join(self._folder, "index.sqlite"))
@@ -109,8 +113,10 @@ class Sitting:
         found = self.index.image(image)
         if found is None:
             return None
-        path = found.path
-        return path if "://" in path or os.path.isabs(path) else os.path.join(self.head.base, path)
+        return self._absolute(found.path)
+
+    def _absolute(self, path: str) -> str:
+        return path if is_uri(path) else os.path.join(self.head.base, path)
 
     def decide(self, group: int, keeper: int, verdicts: Mapping[int, Verdict], what: str) -> int:
         """Store the decision about a group, by numbers of images; those without a verdict are discarded.
@@ -140,29 +146,72 @@ class Sitting:
         self.decisions.clear([digests], f"group {group} undecided")
         self.index.set_states({group: ""})
 
-    def accept(self, chosen: Filter, only: Sequence[str], apply: bool) -> dict[str, Any]:
-        """Accept the keepers of the report in the undecided groups of a filter, as one batch.
+    def accept(self, chosen: Filter, rule: Rule, *, apply: bool) -> dict[str, Any]:
+        """Decide the undecided groups of a filter by a rule, as one batch; without `apply` only count them.
 
-        `only` are relations: groups with an image of another relation are left out. Without `apply` it only counts.
+        Groups that do not meet the conditions, and groups of which a file has changed since, stay undecided. Raises
+        `UsageError` for unknown keep rules.
         """
-        groups = self.index.whole(replace(chosen, state="undecided"), only)
-        found = {
-            "groups": len(groups),
-            "images": sum(len(group.others) for group in groups),
-            "bytes": sum(group.bytes for group in groups),
-            "least": [group.number for group in sorted(groups, key=lambda each: (each.certainty, each.number))[:20]],
-        }
-        if apply and groups:
-            choices = [
-                (
-                    [group.keeper, *group.others],
-                    Choice(group.keeper, group.path, dict.fromkeys(group.others, Verdict.DISCARD)),
-                )
-                for group in groups
-            ]
-            self.decisions.decide(choices, f"{len(groups):,} groups accepted")
-            self.index.set_states(dict.fromkeys((group.number for group in groups), "decided"))
-        return found
+        keepers = self._keepers(rule.keep) if rule.keep else None
+        choices, states, sizes = list[tuple[list[bytes], Choice]](), dict[int, str](), dict[int, tuple[float, int]]()
+        images = left_out = changed = 0
+        for number in self.index.ids(replace(chosen, state="undecided")):
+            group = self.index.group(number)
+            assert group is not None
+            found = self.index.images_of(number)
+            keeper = group["keeper"] if keepers is None else _number_of(keepers.get(number), found)
+            if keeper is None or not meets(rule, keeper, group["images"]):
+                left_out += 1
+                continue
+            if self._has_changed(group["images"], found):
+                left_out, changed = left_out + 1, changed + 1
+                continue
+            kept = next(image for image in found if image.number == keeper)
+            others = {image.digest: Verdict.DISCARD for image in found if image.number != keeper}
+            choices.append(([image.digest for image in found], Choice(kept.digest, kept.path, others)))
+            images += len(found) - 1
+            size = sum(image["bytes"] for image in group["images"] if image["number"] != keeper and not image["stays"])
+            states[number], sizes[number] = "decided", (group["certainty"], size)
+        if apply and choices:
+            self.decisions.decide(choices, f"{len(choices):,} groups by a rule")
+            self.index.set_states(states)
+        least = sorted(sizes, key=lambda number: (sizes[number][0], number))[:LEAST]
+        total = sum(size for _, size in sizes.values())
+        return Decided(len(choices), images, total, left_out, changed, least)._asdict()
+
+    def changes(self, group: int) -> dict[int, str]:
+        """Return the images of a group that are not as `find` read them: `gone`, or `changed`, by their numbers."""
+        found = self.index.group(group)
+        return self._changes(found["images"], self.index.images_of(group)) if found else {}
+
+    def _has_changed(self, images: Sequence[Mapping[str, Any]], found: Sequence[Image]) -> bool:
+        return bool(self._changes(images, found))
+
+    def _changes(self, images: Sequence[Mapping[str, Any]], found: Sequence[Image]) -> dict[int, str]:
+        out = {}
+        for facts, image in zip(images, found, strict=True):
+            if is_uri(image.path):
+                continue
+            try:
+                now = os.stat(self._absolute(image.path))
+            except (OSError, ValueError):
+                out[image.number] = "gone"
+                continue
+            if (now.st_size, now.st_mtime_ns) != (facts["bytes"], facts["mtime_ns"]):
+                out[image.number] = "changed"
+        return out
+
+    def _keepers(self, rules: str) -> dict[int, str]:
+        """Return the paths of the keepers by keep rules; raises `UsageError` for unknown ones."""
+        if rules not in self._by_rules:
+            executor = Local(workers=1, timeout=_READ_SECONDS)
+            ((_, found),) = executor.map(ChooseKeepers(self.path), [[rules]])
+            if isinstance(found, Lost):
+                raise UsageError(found.reason)
+            if isinstance(found, str):
+                raise UsageError(found)
+            self._by_rules = {rules: found}
+        return self._by_rules[rules]
 
     def merge(self, path: str) -> int:
         """Add the decisions of a file; returns how many were added or changed."""
@@ -229,6 +278,10 @@ class Sitting:
         groups = self.index.by_group()
         states = {group: state_of(choice_of([image.digest for image in images], known)) for group, images in groups}
         self.index.set_states(states)
+
+
+def _number_of(path: str | None, images: Sequence[Image]) -> int | None:
+    return next((image.number for image in images if image.path == path), None)
 
 
 def _by_number(images: Sequence[Image], choice: Choice) -> tuple[Image, dict[int, Verdict]]:

@@ -15,7 +15,7 @@ export async function actsDialog(list, head) {
   const action = element("select", {name: "action"}, ...head.actions.map(name => element("option", {value: name}, WORDS[name] || name)));
   const folder = element("input", {type: "text", name: "folder", size: 40, placeholder: "folder, from where twinpix was started"});
   const folderBox = element("label", {}, "folder ", folder);
-  const sidecars = element("select", {name: "sidecars"},
+  const sidecars = element("select", {name: "sidecars", "aria-label": "companion files"},
     element("option", {value: "same"}, "move companion files (XMP and others) if the keeper has the same"),
     element("option", {value: "all"}, "always move companion files with their image"), element("option", {value: "keep"}, "never move companion files"));
   const out = element("div", {role: "status", "aria-live": "polite"});
@@ -55,7 +55,7 @@ async function follow(out) {
     const task = await get("/api/task");
     if (task.ended) return task;
     if (task.total) { bar.max = task.total; bar.value = task.done; }
-    words.textContent = task.stage ? `${task.stage}: ${number(task.done)} of ${number(task.total)}` : `${task.what} …`;
+    words.textContent = task.doing ? `${task.doing}: ${number(task.done)} of ${number(task.total)}` : `${task.what} …`;
     await new Promise(done => setTimeout(done, POLL_MS));
   }
 }

@@ -18,6 +18,7 @@ export class Decide {
     this.compare = compare;
     this.group = null;
     this.selected = 0;
+    byId("facts").addEventListener("toggle", () => { if (this.group) this.draw(); });
   }
 
   async open(id) {
@@ -64,7 +65,16 @@ export class Decide {
     byId("members").replaceChildren(...images.map((image, place) => this.card(image, place)));
     byId("members").children[this.selected]?.scrollIntoView({block: "nearest", inline: "nearest"});
     this.compare.show(keeper, other, [keeper, ...images.filter(image => image !== keeper)]);
-    byId("facts-table").replaceChildren(factsTable(keeper, other));
+    this.showFacts(keeper, other);
+  }
+
+  /** What differs in their data; the EXIF tags are read only while the table is open. */
+  async showFacts(keeper, other) {
+    const box = byId("facts-table");
+    box.replaceChildren(factsTable(keeper, other));
+    if (!byId("facts").open || !other) return;
+    const [a, b] = await Promise.all([keeper, other].map(image => get(`/api/tags/${image.number}`).catch(() => ({}))));
+    if (this.image === other || this.keeper === keeper.number) box.replaceChildren(factsTable(keeper, other, [a, b]));
   }
 
   card(image, place) {
@@ -72,8 +82,7 @@ export class Decide {
     const words = image.stays && image.number !== this.keeper ? "stays: no action moves it" : WORDS[verdict];
     const relation = image.number === this.keeper ? this.group.reason : relationWords(image.relation);
     return element("button", {
-      type: "button", class: "member", "aria-current": String(place === this.selected),
-      "aria-label": `${place + 1}: ${image.name}, ${words}`, onclick: () => this.select(place),
+      type: "button", class: "member", "aria-current": String(place === this.selected), onclick: () => this.select(place),
     },
       element("figure", {}, element("img", {src: imageUrl(image.number, 320), alt: ""})),
       element("b", {class: `verdict ${verdict}`}, `${place + 1} · ${this.decided ? "" : "proposed: "}${words}`),
@@ -81,7 +90,8 @@ export class Decide {
       element("span", {title: image.name}, element("bdi", {}, folderOf(image.name))),
       element("span", {}, `${image.width}×${image.height}, ${bytes(image.bytes)}${image.format ? `, ${image.format}` : ""}`),
       element("span", {title: relation}, relation),
-      image.warning ? element("span", {}, `⚠ ${image.warning}`) : null);
+      image.warning ? element("span", {}, `⚠ ${image.warning}`) : null,
+      this.group.changes[image.number] ? element("span", {class: "verdict discard"}, this.group.changes[image.number] === "gone" ? "no longer there" : "changed since find") : null);
   }
 
   select(place) {
@@ -171,14 +181,15 @@ export class Decide {
 }
 
 /** The facts that differ between two images, and below them the equal ones. */
-export function factsTable(a, b) {
+export function factsTable(a, b, tags = [{}, {}]) {
   if (!a || !b) return element("p", {}, "One image.");
-  const [first, second] = [factsOf(a), factsOf(b)];
-  const rows = Object.keys(LABELS).filter(name => first[name] !== undefined || second[name] !== undefined);
+  const [first, second] = [{...factsOf(a), ...tags[0]}, {...factsOf(b), ...tags[1]}];
+  const names = [...Object.keys(LABELS), ...new Set([...Object.keys(tags[0]), ...Object.keys(tags[1])])];
+  const rows = names.filter(name => first[name] !== undefined || second[name] !== undefined);
   const differing = rows.filter(name => first[name] !== second[name]);
   const equal = rows.filter(name => first[name] === second[name]);
   const row = name => element("tr", {},
-    element("th", {scope: "row"}, LABELS[name]), element("td", {}, element("bdi", {}, first[name] ?? "–")), element("td", {}, element("bdi", {}, second[name] ?? "–")));
+    element("th", {scope: "row"}, LABELS[name] || name), element("td", {}, element("bdi", {}, first[name] ?? "–")), element("td", {}, element("bdi", {}, second[name] ?? "–")));
   return element("div", {},
     element("table", {}, element("thead", {}, element("tr", {}, element("td", {}), element("th", {scope: "col"}, "keeper"), element("th", {scope: "col"}, "this image"))),
       element("tbody", {}, ...differing.map(row))),

@@ -6,6 +6,8 @@ import {byId, bytes, element, number, plural, relationWords, say} from "./text.j
 export function open(id, ...children) {
   const dialog = byId(id);
   dialog.replaceChildren(...children);
+  // The browser gives the focus back to the button that opened it, on which Enter would open it again.
+  dialog.addEventListener("close", () => setTimeout(() => byId("list").focus()), {once: true});
   dialog.showModal();
   return dialog;
 }
@@ -51,32 +53,74 @@ export function filterDialog(list, choices) {
     element("button", {type: "button", class: "main", onclick: apply}, "Show"), close("filter")));
 }
 
-export function ruleDialog(list, choices) {
+/** The keep rules in their order, which dragging and two buttons change; those that are off are below. */
+function ruleList(current, words, changed) {
+  const rows = element("ol", {class: "rules"});
+  const names = [...current.filter(name => words[name.split(":")[0]]), ...Object.keys(words).filter(name => !current.includes(name))];
+  const row = name => {
+    const made = element("li", {draggable: "true", "data-name": name},
+      check("rule", name, `${name}: ${words[name.split(":")[0]]}`, current.includes(name)),
+      element("button", {type: "button", "aria-label": `${name} earlier`, onclick: () => { made.previousElementSibling?.before(made); changed(); }}, "↑"),
+      element("button", {type: "button", "aria-label": `${name} later`, onclick: () => { made.nextElementSibling?.after(made); changed(); }}, "↓"));
+    made.addEventListener("dragstart", event => { event.dataTransfer.effectAllowed = "move"; made.classList.add("dragged"); });
+    made.addEventListener("dragend", () => { made.classList.remove("dragged"); changed(); });
+    made.addEventListener("dragover", event => {
+      event.preventDefault();
+      const dragged = rows.querySelector(".dragged");
+      if (!dragged || dragged === made) return;
+      const {top, height} = made.getBoundingClientRect();
+      if (event.clientY < top + height / 2) made.before(dragged); else made.after(dragged);
+    });
+    return made;
+  };
+  rows.append(...names.map(row));
+  return rows;
+}
+
+export function ruleDialog(list, head) {
+  const {choices} = head;
+  const by = (value, words, on) => element("label", {}, element("input", {type: "radio", name: "by", value, checked: on}), ` ${words}`);
+  const rules = element("details", {}, element("summary", {}, "Keep rules: the first one that tells two images apart decides"));
   const form = element("form", {method: "dialog"},
+    element("fieldset", {}, element("legend", {}, "Keep"), by("report", "the proposed image", true), by("rules", "the image that these rules choose", false)), rules,
     element("fieldset", {}, element("legend", {}, "Only groups of which every copy is"),
-      ...choices.relations.map(each => check("only", each, relationWords(each), ["identical-file", "identical-pixels", "re-encoded"].includes(each)))));
+      ...choices.relations.map(each => check("only", each, relationWords(each), ["identical-file", "identical-pixels", "re-encoded"].includes(each)))),
+    element("fieldset", {}, field("and of which all images to discard are in the folder", element("input", {type: "text", name: "below", list: "folders-of-rule"})),
+      element("datalist", {id: "folders-of-rule"}, ...choices.folders.map(folder => element("option", {value: folder}))),
+      check("more_pixels", "1", "and of which the kept image has more pixels than each other one", false)));
   const found = element("div", {role: "status"});
-  const only = () => new FormData(form).getAll("only");
-  const ask = async apply => post("/api/decide-all", {filter: list.query(), only: only(), apply});
+  const request = apply => {
+    const data = new FormData(form);
+    const keep = data.get("by") === "rules" ? [...rules.querySelectorAll("li")].filter(row => row.querySelector("input").checked).map(row => row.dataset.name).join(",") : "";
+    return post("/api/decide-all", {filter: list.query(), only: data.getAll("only"), below: data.get("below"), more_pixels: Boolean(data.get("more_pixels")), keep, apply});
+  };
+  let asked = 0;
   const preview = async () => {
+    const mine = ++asked;
+    accept.disabled = true;
+    found.replaceChildren(element("p", {}, "counting …"));
     try {
-      const {groups, images, bytes: size, least} = await ask(false);
+      const {groups, images, bytes: size, left_out: left, changed, least} = await request(false);
+      if (mine !== asked) return;
+      const others = left ? `; ${plural(left, "group")} stay undecided${changed ? `, ${number(changed)} of them because a file has changed or is gone` : ""}` : "";
       found.replaceChildren(
-        element("p", {}, `${plural(groups, "undecided group")} of the list: ${plural(images, "image")} to discard, ${bytes(size)}.`),
+        element("p", {}, `${plural(groups, "group")}: ${plural(images, "image")} to discard, ${bytes(size)}${others}.`),
         least.length ? element("p", {}, "The least certain ones: ", ...least.flatMap(id => [element("button", {type: "button", onclick: () => { byId("rule").close(); show(list, id); }}, number(id)), " "])) : null);
       accept.disabled = !groups;
-    } catch (error) { say(error.message); }
+    } catch (error) { if (mine === asked) found.replaceChildren(element("p", {role: "alert"}, error.message)); }
   };
   const accept = element("button", {type: "button", class: "main", disabled: true, onclick: async () => {
     try {
-      const {groups} = await ask(true);
+      const {groups} = await request(true);
       byId("rule").close();
-      say(`${plural(groups, "group")} accepted; u takes all of them back`);
+      say(`${plural(groups, "group")} decided; u takes all of them back`);
       await list.reload(list.place);
     } catch (error) { say(error.message); }
-  }}, "Accept them");
+  }}, "Decide them");
+  rules.append(ruleList(head.keep, head.keep_rules, () => { if (new FormData(form).get("by") === "rules") preview(); }));
   form.addEventListener("change", preview);
-  open("rule", element("h2", {id: "rule-title"}, "Accept the proposed keepers of many groups"),
+  form.addEventListener("submit", event => event.preventDefault());
+  open("rule", element("h2", {id: "rule-title"}, "Decide many groups"),
     element("p", {}, "Of the groups in the list that are undecided; no file is touched before you act."), form, found,
     element("div", {class: "end"}, accept, close("rule")));
   preview();

@@ -16,6 +16,8 @@ export function listen({list, compare, decide, help}) {
     "/": () => byId("search").focus(), "?": help,
   };
   for (let place = 1; place <= 9; place++) keys[place] = () => decide.keep(place - 1);
+  // After a click with the mouse, Enter is for the group again and not for the button.
+  addEventListener("click", event => { if (event.detail > 0 && !document.querySelector("dialog[open]")) event.target.closest("button")?.blur(); });
   let working = Promise.resolve();
   addEventListener("keydown", event => {
     if (document.querySelector("dialog[open]")) return;
