@@ -55,6 +55,8 @@ def summary(report: Report) -> str:
         lines.append(f"{plural(bound, 'further duplicate')} cannot be moved or removed: {who} in an archive or store")
         if any(in_container(member.path) for group in report.groups for member in group.redundant):
             lines.append("resolve --export writes archives and tables again without duplicates, --list lists these")
+    if report.table and report.groups:
+        lines.append("resolve --export writes the table again without the rows of duplicates")
     if report.guarded:
         lines.append(
             f"{plural(c.guarded, 'image')} with too little texture for a hash (blank, flat or a smooth gradient): "

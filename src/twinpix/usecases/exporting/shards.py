@@ -26,7 +26,10 @@ class Left(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """Members of a container that are left out together: those of one webdataset key, or a row of a table."""
+    """Members of a container that are left out together: those of one webdataset key, or a row of a table.
+
+    Of a table of locations all rows that name one image.
+    """
 
     names: tuple[str, ...]
     images: tuple[Redundant, ...]
@@ -34,7 +37,7 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """A container that is written again.
+    """A container, or a table of locations, that is written again.
 
     Attributes:
         source: Absolute path, or URL.
@@ -43,6 +46,7 @@ class Shard:
         version: Version of the source when it was planned.
         images: Number of images of the report in it.
         samples: What is left out.
+        column: Column of the locations; "" for a container.
     """
 
     source: str
@@ -51,6 +55,7 @@ class Shard:
     version: bytes
     images: int
     samples: tuple[Sample, ...] = ()
+    column: str = ""
 
     @property
     def left_out(self) -> int:
@@ -83,8 +88,9 @@ class ExportPlan:
         linked: Redundant images that stay because a link in their container leads to a member of their sample.
         same_name: Redundant images that stay because several members of their container have one name.
         unnamed: Images that are left out with their sample although the report does not name them.
-        not_exported: Images of the report that are files or objects of their own.
+        not_exported: Images of the report that are files or objects of their own, and in no table of locations.
         references: Containers of references, which are not exported.
+        relative: Whether a table of locations has relative paths.
     """
 
     target: str
@@ -99,6 +105,7 @@ class ExportPlan:
     unnamed: int = 0
     not_exported: int = 0
     references: int = 0
+    relative: bool = False
 
     @property
     def left_out(self) -> int:

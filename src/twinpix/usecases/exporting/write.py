@@ -16,6 +16,7 @@ from twinpix.text import plural
 from twinpix.usecases.exporting.checks import CHANGED, Checks
 from twinpix.usecases.exporting.journal import Journal, Line
 from twinpix.usecases.exporting.shards import Exported, ExportPlan, Left, Shard, key_of
+from twinpix.usecases.exporting.tables import copy_table, verify_table
 from twinpix.usecases.exporting.targets import Folder, Output, Store, Target
 
 _COPIED = 4 << 20  # bytes that are copied at once
@@ -100,20 +101,21 @@ def _write_shard(shard: Shard, journal: Journal, target: Target, checks: Checks,
         if status_of(shard.source).version != shard.version:
             raise ImageError("read", CHANGED)
         drop, left_out = set[str](), 0
+        reasons = checks.reasons(shard)
         for sample in shard.samples:
-            reasons = [(image, checks.reason(image)) for image in sample.images]
-            if any(why for _, why in reasons):
-                done.left += [Left(image.path, f"stays: {why}") for image, why in reasons if why]
+            if any(reasons[image.uri] for image in sample.images):
+                stays = [(image.path, reasons[image.uri]) for image in sample.images]
+                done.left += [Left(path, f"stays: {why}") for path, why in stays if why]
             else:
                 drop.update(sample.names)
                 left_out += len(sample.images)
         temporary = target.temporary(shard.target, journal.id)
         with target.create(temporary) as out, unchanged(shard.source):
-            _copy(shard.source, drop, out)
+            _copy(shard.source, drop, out, shard.column)
             out.sync()
         if status_of(shard.source).version != shard.version:
             raise ImageError("read", CHANGED)
-        kept = _verify(shard.source, temporary, drop, out.size)
+        kept = _verify(shard.source, temporary, drop, out.size, shard.column)
         line = Line(
             "made", shard.source, shard.version.hex(), shard.target, out.size, kept, left_out, out.digest, shard.digest
         )
@@ -136,19 +138,22 @@ def _write_shard(shard: Shard, journal: Journal, target: Target, checks: Checks,
             target.discard(temporary)
 
 
-def _copy(path: str, drop: Collection[str], out: Output) -> None:
-    """Write a container without these members; one from which nothing is left out is copied byte by byte."""
-    source = container(path)
-    assert source is not None
+def _copy(path: str, drop: Collection[str], out: Output, column: str) -> None:
+    """Write a file without these members or rows; one from which nothing is left out is copied byte by byte."""
+    if drop and column:
+        copy_table(path, drop, cast("BinaryIO", out))
+        return
     if drop:
+        source = container(path)
+        assert source is not None
         source.copy_without(path, drop, cast("BinaryIO", out))
         return
     with contextlib.closing(open_file(path)) as file:
         shutil.copyfileobj(file, out, _COPIED)
 
 
-def _verify(path: str, made: str, drop: Collection[str], size: int) -> int:
-    """Compare a written container with its source; return the number of its members, 0 if nothing was left out.
+def _verify(path: str, made: str, drop: Collection[str], size: int, column: str) -> int:
+    """Compare a written file with its source; return the number of its members, 0 if nothing was left out.
 
     Raises `ImageError` unless its members are those of the source without `drop`, in their order.
     """
@@ -158,6 +163,8 @@ def _verify(path: str, made: str, drop: Collection[str], size: int) -> int:
         if size != status_of(path).size:
             raise ImageError("read", CHANGED)
         return 0
+    if column:
+        return verify_table(path, made, column, drop)
     source = container(path)
     assert source is not None
     rows = {key_of(name, rows=True) for name in drop} if source.rows else set[str]()

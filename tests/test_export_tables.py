@@ -1,0 +1,282 @@
+"""resolve --export of tables of locations, and of data sets that other libraries load."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import twinpix
+from drawings import draw
+from libraries import save
+from servers import s3_server
+from twinpix.cli.app import run
+from twinpix.errors import ImageError, RefusedError
+from twinpix.sources.lists import copy_without_rows, rows_of
+from twinpix.usecases.exporting.plan import plan_export
+from twinpix.usecases.exporting.tables import verify_table
+from twinpix.usecases.exporting.write import write_export
+
+pytestmark = pytest.mark.usefixtures("_here")
+
+JOURNAL = "twinpix-export.jsonl"
+
+
+@pytest.fixture
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def encoded(seed: int, size: int = 80) -> bytes:
+    out = io.BytesIO()
+    draw("scene", seed, (size, size)).save(out, "PNG")
+    return out.getvalue()
+
+
+def write_images(folder: Path) -> None:
+    """Four images; `a` and `b` have two copies and one."""
+    folder.mkdir()
+    for name, seed in {"a": 1, "a2": 1, "a3": 1, "b": 2, "b2": 2, "c": 3, "d": 4}.items():
+        (folder / f"{name}.png").write_bytes(encoded(seed))
+
+
+def found(table: str, **options: Any) -> Path:
+    """The path of the report of a table, in the current folder."""
+    report = twinpix.find([], table=table, method="digest", store=None, workers=1, **options)
+    return save(report, Path("r.json"))
+
+
+def export(*options: str, report: Path = Path("r.json")) -> int:
+    return run(["resolve", str(report), "--export", "out", "--apply", *options])
+
+
+# -- tables of locations ---------------------------------------------------------------------------------
+
+CSV = (
+    '\ufeffid,"url",note\r\n'
+    '1,img/a.png,"kept, with ""quotes"""\r\n'
+    '2,img/a2.png,"goes\r\non two lines"\r\n'
+    "\r\n"
+    '3,"img/b.png",\'\r\n'
+    "4,img/b2.png\r\n"
+    "5,img/gone.png,cannot be read\n"
+    "6,,names nothing\r\n"
+    "7,./img/a.png,the keeper again\r\n"
+    "8,img/a2.png,a copy again\r\n"
+    "8,img/z/../b2.png,a copy again\r\n"
+    "9,img/c.png,unique,more,columns\r\n"
+    "10,img/d.png,without an end"
+)
+
+
+def test_a_csv_table_is_written_without_the_rows_of_redundant_images(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_images(tmp_path / "img")
+    (tmp_path / "img/z").mkdir()
+    (tmp_path / "t.csv").write_bytes(CSV.encode())
+    found("t.csv", column="url", id="id")
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    assert run(["resolve", "r.json", "--export", "out"]) == 0
+    shown = capsys.readouterr().out
+    assert "t.csv  (7 images, 2 left out with 4 rows" in shown  # one of the seven cannot be read
+    assert "only rows of the table are left out: the images themselves are not touched" in shown
+    assert "relative paths in the table begin at its own folder" in shown
+    assert "nothing was written; add --apply to write the tables" in shown
+    assert export() == 0
+    assert "1 table written" in capsys.readouterr().out
+    kept = CSV
+    for row in (
+        '2,img/a2.png,"goes\r\non two lines"',
+        "4,img/b2.png",
+        *(line for line in CSV.splitlines() if line.startswith("8")),
+    ):
+        kept = kept.replace(f"{row}\r\n", "")
+    assert (tmp_path / "out/t.csv").read_bytes() == kept.encode()
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert export() == 0
+    assert "1 written before" in capsys.readouterr().out
+    os.rename("out/t.csv", "clean.csv")
+    again = twinpix.find([], table="clean.csv", column="url", method="digest", store=None, workers=1)
+    assert again.counts.groups == 0
+
+
+def test_json_lines_are_copied_unchanged(tmp_path: Path) -> None:
+    write_images(tmp_path / "img")
+    lines = [
+        b'{"path": "img/a.png",  "n": 1.0}\n',
+        b"\n",
+        b'{"n": 2, "path": "img/a2.png"}\r\n',
+        '{"path": "img/c.png", "text": "\u00fc"}\r\n'.encode(),
+        b'{"n": 3}\n',
+        b'{"path": "img/a3.png"}',
+    ]
+    (tmp_path / "t.jsonl").write_bytes(b"".join(lines))
+    found("t.jsonl")
+    assert export() == 0
+    assert (tmp_path / "out/t.jsonl").read_bytes() == b"".join([*lines[:2], *lines[3:5]])
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".feather", ".arrow"])
+def test_a_parquet_table_keeps_its_schema_and_row_groups(suffix: str, tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import feather, parquet
+
+    write_images(tmp_path / "img")
+    names = ["a", "b", "a2", "c", "b2", "d"]
+    table = pa.table(
+        {
+            "url": [f"img/{name}.png" for name in names],
+            "label": pa.array([1, None, 3, 4, 5, 6], pa.int16()),
+            "tags": [["x"], [], None, ["y", "z"], [], []],
+        }
+    ).replace_schema_metadata({"owner": "me"})
+    if suffix == ".parquet":
+        parquet.write_table(table, "t.parquet", row_group_size=2, compression="zstd")
+    else:
+        feather.write_feather(table, f"t{suffix}", compression="zstd", chunksize=2)
+    found(f"t{suffix}")
+    assert export() == 0
+    made = f"out/t{suffix}"
+    old, new = (
+        parquet.read_table(name) if suffix == ".parquet" else feather.read_table(name) for name in (f"t{suffix}", made)
+    )
+    assert new.schema.equals(old.schema, check_metadata=True)
+    assert new.to_pylist() == [row for row, name in zip(table.to_pylist(), names, strict=True) if "2" not in name]
+    if suffix == ".parquet":
+        facts = parquet.ParquetFile(made).metadata
+        assert [facts.row_group(at).num_rows for at in range(facts.num_row_groups)] == [2, 1, 1]
+        assert facts.row_group(0).column(0).compression == "ZSTD"
+
+
+def test_a_table_without_redundant_images_is_copied(tmp_path: Path) -> None:
+    write_images(tmp_path / "img")
+    (tmp_path / "t.tsv").write_bytes(b"url\tn\nimg/a.png\t1\nimg/c.png\t2\n")
+    found("t.tsv")
+    assert export() == 0
+    assert (tmp_path / "out/t.tsv").read_bytes() == (tmp_path / "t.tsv").read_bytes()
+
+
+@pytest.mark.parametrize("only", ["identical-file", "re-encoded"])
+def test_relations_and_keep_rules_choose_the_rows(only: str, tmp_path: Path) -> None:
+    write_images(tmp_path / "img")
+    (tmp_path / "t.csv").write_text("url\nimg/a.png\nimg/a2.png\n", encoding="utf-8")
+    found("t.csv")
+    assert export("--only", only, "--keep", "path") == 0
+    assert len(list(rows_of("out/t.csv"))) == (1 if only == "identical-file" else 2)
+
+
+def test_images_of_paths_beside_the_table_are_not_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A row goes if its image is a copy of one that no row names."""
+    write_images(tmp_path / "img")
+    (tmp_path / "0").mkdir()
+    (tmp_path / "0/a.png").write_bytes(encoded(1))
+    (tmp_path / "t.csv").write_text("url\nimg/a.png\nimg/c.png\n", encoding="utf-8")
+    save(twinpix.find("0", table="t.csv", method="digest", keep="path", store=None, workers=1), tmp_path / "r.json")
+    assert export() == 0
+    shown = capsys.readouterr().out
+    assert "1 image is a file or object of its own and is not exported" in shown
+    assert [row.location for row in rows_of("out/t.csv")] == ["img/c.png"]
+
+
+def test_a_table_of_members_leaves_their_archive_alone(tmp_path: Path) -> None:
+    """Only the table is written again, unless PATH names the archive."""
+    import zipfile
+
+    with zipfile.ZipFile("a.zip", "w") as archive:
+        for name, seed in {"1": 1, "2": 1, "3": 2}.items():
+            archive.writestr(f"{name}.png", encoded(seed))
+    (tmp_path / "t.csv").write_text("url\n" + "".join(f"zip://{n}.png::a.zip\n" for n in "123"), encoding="utf-8")
+    found("t.csv")
+    assert export() == 0
+    assert sorted(os.listdir("out")) == ["t.csv", JOURNAL]
+    assert [row.location for row in rows_of("out/t.csv")] == ["zip://1.png::a.zip", "zip://3.png::a.zip"]
+    save(twinpix.find("a.zip", table="t.csv", method="digest", store=None, workers=1), tmp_path / "s.json")
+    assert run(["resolve", "s.json", "--export", "both", "--apply"]) == 0
+    assert sorted(os.listdir("both")) == ["a.zip", "t.csv", JOURNAL]
+    with zipfile.ZipFile("both/a.zip") as archive:
+        assert archive.namelist() == ["1.png", "3.png"]
+
+
+def test_a_table_that_names_other_images_than_in_find_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_images(tmp_path / "img")
+    (tmp_path / "t.csv").write_text("url,n\nimg/a.png,1\nimg/a2.png,2\n", encoding="utf-8")
+    found("t.csv")
+    (tmp_path / "t.csv").write_text("url,n\nimg/a2.png,2\nimg/a.png,1\n", encoding="utf-8")
+    assert export() == 3
+    assert "the column url has other values than find has read: restore the table" in capsys.readouterr().err
+    (tmp_path / "t.csv").write_text("n,url\nother,img/a.png\ncolumns,img/a2.png\n", encoding="utf-8")
+    assert export() == 0
+    assert (tmp_path / "out/t.csv").read_text(encoding="utf-8") == "n,url\nother,img/a.png\n"
+    os.unlink("t.csv")
+    assert export() == 2
+    assert "cannot read the table" in capsys.readouterr().err
+
+
+def test_the_row_of_an_image_that_changed_since_find_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_images(tmp_path / "img")
+    (tmp_path / "t.csv").write_text("url\nimg/a.png\nimg/a2.png\nimg/a3.png\n", encoding="utf-8")
+    found("t.csv")
+    (tmp_path / "img/a3.png").write_bytes(encoded(9))
+    assert export() == 3
+    assert "stays: changed since find; run find again" in capsys.readouterr().out
+    assert [row.location for row in rows_of("out/t.csv")] == ["img/a.png", "img/a3.png"]
+
+
+def test_the_table_itself_is_never_replaced(tmp_path: Path) -> None:
+    write_images(tmp_path / "img")
+    (tmp_path / "t.csv").write_text("url\nimg/a.png\nimg/a2.png\n", encoding="utf-8")
+    found("t.csv")
+    with pytest.raises(RefusedError, match=r"has the source t\.csv, which is never replaced"):
+        plan_export(twinpix.Report.load("r.json"), ".")
+
+
+def test_a_written_table_is_compared_with_its_source(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("url,n\na,1\nb,2\nc,3\n", encoding="utf-8")
+    out = io.BytesIO()
+    copy_without_rows("t.csv", {1}, out)
+    (tmp_path / "made").write_bytes(out.getvalue())
+    assert verify_table("t.csv", "made", "url", {"1"}) == 2
+    for drop in ({"0"}, {"1", "2"}, set[str]()):
+        with pytest.raises(ImageError, match="other rows than planned"):
+            verify_table("t.csv", "made", "url", drop)
+
+
+def test_records_are_those_of_the_csv_library(tmp_path: Path) -> None:
+    """Whatever is left out, the other records are the same for a reader of CSV."""
+    (tmp_path / "t.csv").write_bytes(CSV.encode())
+    with open("t.csv", encoding="utf-8-sig", newline="") as file:
+        whole = list(csv.reader(file))
+    header, rows = whole[0], [record for record in whole[1:] if record]
+    assert [row.location for row in rows_of("t.csv", "url")] == [record[1] for record in rows]
+    for number in range(len(rows)):
+        out = io.BytesIO()
+        copy_without_rows("t.csv", {number}, out)
+        left = [record for record in csv.reader(io.StringIO(out.getvalue().decode("utf-8-sig"), newline="")) if record]
+        assert left == [header, *rows[:number], *rows[number + 1 :]]
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[Any]:
+    with s3_server() as fs:
+        fs.mkdir("images")
+        yield fs
+
+
+def test_a_table_of_urls_in_a_store(s3: Any, tmp_path: Path) -> None:
+    for name, seed in {"a": 1, "a2": 1, "b": 2}.items():
+        s3.pipe_file(f"images/{name}.png", encoded(seed))
+    lines = ["id,url", *(f"{n},s3://images/{name}.png" for n, name in enumerate(["a", "a2", "b", "a2"])), ""]
+    s3.pipe_file("images/t.csv", "\n".join(lines).encode())
+    save(twinpix.find([], table="s3://images/t.csv", method="digest", store=None, workers=1), tmp_path / "r.json")
+    assert run(["resolve", "r.json", "--export", "s3://images/new", "--apply"]) == 0
+    assert s3.cat_file("images/new/t.csv").decode().splitlines() == ["id,url", *(lines[at] for at in (1, 3))]
+    done = write_export(plan_export(twinpix.Report.load("r.json"), "out"))
+    assert (done.left, len(done.written), done.written[0].kept) == ([], 1, 2)
+    assert json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))["table"]["column"] == "url"
