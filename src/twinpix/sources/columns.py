@@ -181,6 +181,12 @@ class TableSource(Source):
             rows = [self._place(table, name)[0] for name in drop]
         self.copy_without_rows(path, rows, out)
 
+    def count_rows(self, path: str) -> int:
+        """Return the number of rows of the table `path`, which may have no images; raises `ImageError`."""
+        with self._errors():
+            rows: int = self.table(path, status_of(path)).starts[-1]
+            return rows
+
     def copy_without_rows(self, path: str, drop: Collection[int], out: BinaryIO) -> None:
         """Write the table `path` again as `copy_without` does, without the rows `drop`; it may have no images."""
         with self._errors():

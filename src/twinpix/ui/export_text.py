@@ -21,6 +21,8 @@ def lines(plan: ExportPlan) -> Iterator[str]:
         elif others := len(shard.names) - shard.left_out:
             what += f" with {plural(others, 'other file')}"
         yield f"  write  {printable(shard.target)}  ({what}, {bytes_text(shard.size)})"
+    for file in plan.descriptions:
+        yield f"  write  {printable(file.target)}  (describes the data set)"
     yield from _left(plan.unreadable, here)
     yield from _left(plan.left, here)
     yield from _stay(plan)
@@ -102,6 +104,7 @@ def as_json(plan: ExportPlan, done: Exported | None = None) -> str:
             }
             for shard in plan.shards
         ],
+        "descriptions": [{"source": file.source, "target": file.target} for file in plan.descriptions],
         "stay": {"with_sample": plan.with_sample, "linked": plan.linked, "same_name": plan.same_name},
         "left_out_unnamed": plan.unnamed,
         "not_exported": plan.not_exported,
@@ -111,6 +114,7 @@ def as_json(plan: ExportPlan, done: Exported | None = None) -> str:
     if done is not None:
         value["done"] = {
             "archives": [line._asdict() for line in done.written],
+            "descriptions": [line._asdict() for line in done.described],
             "already": done.already,
             "stopped": done.stopped,
             "journal": done.journal,

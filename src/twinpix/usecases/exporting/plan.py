@@ -17,6 +17,7 @@ from twinpix.sources.base import Source
 from twinpix.sources.storage import status_of
 from twinpix.sources.uris import container, expand, uri_of
 from twinpix.usecases.exporting.redundant import Places, redundant_images
+from twinpix.usecases.exporting.saved import describe, saved_sets
 from twinpix.usecases.exporting.shards import ExportPlan, Left, Redundant, Sample, Shard, key_of
 from twinpix.usecases.exporting.tables import NamedRows, named_rows, samples_of_rows
 
@@ -55,16 +56,23 @@ def plan_export(
     for image in images:
         if file := place.container(image.path):
             goes[file].append(image)
-    names = _relative_names([*counted.images, *filter(None, [table.path])])
+    unreadable: list[Left] = []
+    sets = saved_sets(counted.images, unreadable)
+    counted.images.update((file, 0) for each in sets for file in each.files if file not in counted.images)
+    names = _relative_names(
+        [*counted.images, *filter(None, [table.path])], {file for each in sets if each.in_dict for file in each.files}
+    )
     plan = ExportPlan(
         os.fspath(target) if is_remote(os.fspath(target)) else os.path.abspath(os.fspath(target)),
         os.path.abspath(source) if source else "",
         _report_digest(report, source),
         [],
         left,
+        unreadable,
         not_exported=counted.plain,
         references=counted.references,
         relative=table.relative,
+        descriptions=list(describe(sets, names)),
     )
     tally = Counter[str]()
     for file in sorted(names, key=names.__getitem__):
@@ -77,7 +85,7 @@ def plan_export(
                 if made is None:
                     raise ImageError("read", "its name is not that of an archive or table")
                 redundant, count = goes.get(file, []), counted.images[file]
-                known = counted.named[file]
+                known = counted.named.get(file, set())
                 samples = _samples(made, file, redundant, known, report, tally) if redundant else ()
         except ImageError as error:
             plan.unreadable.append(Left(file, f"is not exported: {error.reason}"))
@@ -201,17 +209,19 @@ def _samples(
     return tuple(out)
 
 
-def _relative_names(files: list[str]) -> dict[str, str]:
+def _relative_names(files: list[str], in_splits: Collection[str] = ()) -> dict[str, str]:
     """Return the path of each container from the common folder of all of them, with `/`; those of stores by their own.
 
-    Raises `RefusedError` if two have the same.
+    Those `in_splits` are in folders whose names are needed too. Raises `RefusedError` if two have the same.
     """
     names: dict[str, str] = {}
     for group in ([f for f in files if not is_remote(f)], [f for f in files if is_remote(f)]):
         # A URL as an absolute path, since `commonpath` shortens `//`; without its query.
         paths = {f: "/" + f.partition("?")[0].replace("://", "/") if is_remote(f) else f for f in group}
         try:
-            top = os.path.commonpath([os.path.dirname(path) for path in paths.values()]) if paths else ""
+            folders = [os.path.dirname(path) for path in paths.values()]
+            folders += [os.path.dirname(os.path.dirname(paths[f])) for f in group if f in in_splits]
+            top = os.path.commonpath(folders) if folders else ""
             names |= {file: os.path.relpath(path, top).replace(os.sep, "/") for file, path in paths.items()}
         except ValueError:  # on several drives
             names |= {file: os.path.basename(path) for file, path in paths.items()}

@@ -73,6 +73,16 @@ class Shard:
         return digest_of_names(self.names)
 
 
+class Description(NamedTuple):
+    """A file beside tables that describes them, such as `state.json` of a saved data set; written after them."""
+
+    source: str  # absolute path, or URL
+    target: str  # path below the target, with `/`
+    size: int  # bytes of the source
+    version: bytes  # of the source
+    tables: tuple[str, ...]  # targets of the tables that it describes
+
+
 @dataclass(frozen=True, slots=True)
 class ExportPlan:
     """What an export writes.
@@ -91,6 +101,7 @@ class ExportPlan:
         not_exported: Images of the report that are files or objects of their own, and in no table of locations.
         references: Containers of references, which are not exported.
         relative: Whether a table of locations has relative paths.
+        descriptions: Files of saved data sets beside their tables.
     """
 
     target: str
@@ -106,6 +117,7 @@ class ExportPlan:
     not_exported: int = 0
     references: int = 0
     relative: bool = False
+    descriptions: list[Description] = field(default_factory=list)
 
     @property
     def left_out(self) -> int:
@@ -128,6 +140,8 @@ class Exported:
         already: The number of containers that an earlier run wrote.
         left: Images that stayed and containers that were not written, with the reasons; without those of the plan.
         stopped: Why the run ended early; "" if it did not.
+        described: The lines of the journal of the descriptions that this run wrote.
+        complete: Targets of the files that this run or an earlier one wrote.
     """
 
     journal: str
@@ -135,6 +149,8 @@ class Exported:
     already: int = 0
     left: list[Left] = field(default_factory=list)
     stopped: str = ""
+    described: list[Line] = field(default_factory=list)
+    complete: set[str] = field(default_factory=set)
 
 
 def digest_of_names(names: Iterable[str]) -> str:
