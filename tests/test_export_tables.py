@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +16,7 @@ import pytest
 
 import twinpix
 from drawings import draw
+from killing import in_child
 from libraries import save
 from servers import s3_server
 from twinpix.cli.app import run
@@ -411,6 +414,53 @@ def test_a_data_set_with_a_table_that_cannot_be_written_has_no_description(datas
     assert len(datasets.load_from_disk("out")) == 6
 
 
+def test_an_export_of_a_data_set_that_was_killed_is_continued(
+    datasets: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before, between and after its files; then the same files as without a kill."""
+    from twinpix.usecases.exporting import targets
+    from twinpix.usecases.exporting.journal import Journal
+
+    data_set(datasets).save_to_disk("saved", num_shards=2)
+    exported_set("saved", "whole")
+    expected = {path.name: path.read_bytes() for path in (tmp_path / "whole").iterdir() if path.name != JOURNAL}
+    assert len(expected) == 4
+    plan = plan_export(twinpix.Report.load("r.json"), "out")
+    kills = 0
+    for at in range(1, 100):
+        count = iter(range(at))
+
+        def work(plan: Any = plan, count: Iterator[int] = count) -> None:
+            for place, name in ((Journal, "_write"), (targets, "rename_new"), (targets.Output, "sync")):
+                setattr(place, name, killing(getattr(place, name), count))
+            assert write_export(plan).left == []
+
+        killed = in_child(work) == signal.SIGKILL
+        kills += killed
+        done = write_export(plan)
+        assert done.left == []
+        made = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir() if path.name != JOURNAL}
+        assert made == expected
+        shutil.rmtree("out")
+        if not killed:
+            break
+    assert kills > 20
+
+
+def killing(call: Any, count: Iterator[int]) -> Any:
+    """The function, which ends the process with SIGKILL before or after it as soon as `count` is at its end."""
+
+    def counting(*arguments: Any) -> Any:
+        if next(count, None) is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        value = call(*arguments)
+        if next(count, None) is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return value
+
+    return counting
+
+
 def test_one_table_of_a_data_set_is_a_data_set(datasets: Any) -> None:
     data_set(datasets).save_to_disk("saved", num_shards=3)
     exported_set("saved/data-00000-of-00003.arrow")
@@ -428,10 +478,13 @@ def test_a_saved_data_set_in_a_store(datasets: Any, s3: Any) -> None:
         assert plain_rows(new["test"]) == plain_rows(old["test"])
 
 
-def test_a_folder_of_parquet_loads_without_its_redundant_rows(datasets: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("shards", [3, 9])
+def test_a_folder_of_parquet_loads_without_its_redundant_rows(shards: int, datasets: Any, tmp_path: Path) -> None:
+    """With nine files some have no row left."""
     data = data_set(datasets)
-    for number in range(3):
-        data.shard(3, number, contiguous=True).to_parquet(f"set/data/train-{number:05}-of-00003.parquet")
+    for number in range(shards):
+        part = data.shard(shards, number, contiguous=True)
+        part.to_parquet(f"set/data/train-{number:05}-of-{shards:05}.parquet")
     data_set(datasets, [11, 11, 12]).to_parquet("set/data/test-00000-of-00001.parquet")
     exported_set("set")
     old, new = (datasets.load_dataset("parquet", data_dir=name) for name in ("set", "out"))
