@@ -10,13 +10,18 @@ import pytest
 
 
 @contextmanager
-def s3_server() -> Iterator[Any]:
-    """Run an S3 server, with its address and credentials in the environment; yields a file system of s3fs."""
+def s3_server(requests: list[tuple[str, str, str]] | None = None) -> Iterator[Any]:
+    """Run an S3 server, with its address and credentials in the environment; yields a file system of s3fs.
+
+    The method, the path and the range of bytes of each request are added to `requests`.
+    """
     s3fs = pytest.importorskip("s3fs")
     server = pytest.importorskip("moto.server")
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     running.start()
+    if requests is not None:
+        _note_requests(running._server, requests)
     _, port = running.get_host_and_port()
     saved = dict(os.environ)
     os.environ |= {
@@ -30,3 +35,13 @@ def s3_server() -> Iterator[Any]:
     running.stop()
     os.environ.clear()
     os.environ |= saved
+
+
+def _note_requests(server: Any, requests: list[tuple[str, str, str]]) -> None:
+    answer = server.app
+
+    def noting(environ: dict[str, Any], start_response: Any) -> Any:
+        requests.append((environ["REQUEST_METHOD"], environ["PATH_INFO"], environ.get("HTTP_RANGE", "")))
+        return answer(environ, start_response)
+
+    server.app = noting

@@ -159,6 +159,30 @@ def test_a_table_may_have_a_byte_order_mark_and_absolute_paths(folder: Path) -> 
     assert read_locations(str(table)).names == [str(folder / "one.img")]
 
 
+def test_the_hits_of_a_query_have_ids(folder: Path) -> None:
+    write_table(folder / "t.csv", [{"n": number, "path": f"{name}.img"} for number, name in enumerate(IMAGES)])
+    how = {"method": "phash:size=16", "store": None, "workers": 1}
+    hits, _ = twinpix.query(folder / "one.img", [], table=folder / "t.csv", id="n", **how)  # type: ignore[arg-type]
+    assert {hit.id: Path(hit.path).stem for hit in hits} == {"1": "one again", "2": "one as jpeg"}
+    hits, failures = twinpix.query(folder / "one.img", IMAGES.items(), **how)  # type: ignore[arg-type]
+    assert {(hit.id, hit.path) for hit in hits} == {(name, f"memory://{name}") for name in COPIES[0]}
+    assert [failure.path for failure in failures] == ["memory://broken"]
+    assert [hit.relation for hit in hits] == ["identical-file", "identical-file", "re-encoded"]
+
+
+def test_the_text_of_query_and_find_has_ids(folder: Path) -> None:
+    write_table(folder / "t.csv", [{"n": f"№ {number}", "path": f"{name}.img"} for number, name in enumerate(IMAGES)])
+    how = ("--table", "t.csv", "--id", "n", "--fast", "--no-store")
+    shown = commands.run("query", "one.img", *how, cwd=folder).stdout.splitlines()
+    assert [line.partition("(id ")[2] for line in shown] == ["№ 1)", "№ 2)"]
+    found = json.loads(commands.run("query", "one.img", *how, "--json", cwd=folder).stdout)
+    assert [(hit["path"], hit["id"]) for hit in found["hits"]] == [("one again.img", "№ 1"), ("one as jpeg.img", "№ 2")]
+    text = commands.run("find", *how, cwd=folder).stdout
+    assert "one again.img  (id № 1)" in text
+    without = commands.run("query", "one.img", "--in", ".", "--fast", "--no-store", cwd=folder).stdout
+    assert "(id" not in without
+
+
 # -- ranges ----------------------------------------------------------------------------------------------
 
 

@@ -153,7 +153,7 @@ ColumnOption = Annotated[
     ),
 ]
 IdOption = Annotated[
-    str, typer.Option("--id", metavar="NAME", help="Column of --table with ids, which the report repeats.")
+    str, typer.Option("--id", metavar="NAME", help="Column of --table with ids, which the results repeat.")
 ]
 MinSizeOption = Annotated[int, typer.Option("--min-size", min=0, metavar="BYTES", help="Leave out smaller files.")]
 MinPixelsOption = Annotated[

@@ -25,7 +25,7 @@ def export(report: Report, target: str, only: Collection[Relation], *, source: s
         if as_json:
             print(export_text.as_json(plan), end="")
         else:
-            print("nothing was written; add --apply to write the archives")
+            print(f"nothing was written; add --apply to write the {export_text.noun(plan)}")
         return Exit.DONE
     done = write_export(plan, progress=progress())
     if as_json:

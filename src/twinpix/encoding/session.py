@@ -91,4 +91,6 @@ def scan(
             on_progress=progress.advance,
         )
     failures = sorted([*found.failures, *located.failures], key=lambda failure: failure.path)
-    return found._replace(failures=failures, ids=located.ids, located=located.names, notes=located.notes)
+    return found._replace(
+        failures=failures, ids=located.ids, located=located.names, notes=located.notes, table=located.table
+    )

@@ -302,6 +302,21 @@ class Unique:
     root: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class LocationTable:
+    """The table of locations that named images of a report.
+
+    Attributes:
+        path: Path or URL, as given.
+        column: Column of the locations.
+        digest: xxh3-128 of the locations of all rows in hexadecimal digits.
+    """
+
+    path: str
+    column: str
+    digest: str
+
+
 def _files() -> Any:
     """Load the module of reports at first use, because the types import nothing of twinpix."""
     return importlib.import_module("twinpix.report")
@@ -337,6 +352,7 @@ class Report:
         unit: Of all distances and the radius.
         symlinks: Symbolic links to members, by member.
         ids: Ids of images by path, if a table or a program gave them.
+        table: The table of locations; null: none.
         schema: Schema of the JSON report.
 
     Example:
@@ -373,6 +389,7 @@ class Report:
     unit: DistanceUnit = field(kw_only=True)
     symlinks: dict[str, list[str]] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)
+    table: LocationTable | None = None
     schema: str = SCHEMA
 
     def __post_init__(self) -> None:

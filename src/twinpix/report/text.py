@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -32,7 +32,7 @@ class Text:
 
     def parts(self, report: Report) -> Iterator[str]:
         for group in report.groups:
-            yield _group(group, report.unit, self.width) + "\n"
+            yield _group(group, report.unit, self.width, report.ids) + "\n"
         if report.similar:
             yield _scenes(report) + "\n"
         yield summary(report)
@@ -55,6 +55,8 @@ def summary(report: Report) -> str:
         lines.append(f"{plural(bound, 'further duplicate')} cannot be moved or removed: {who} in an archive or store")
         if any(in_container(member.path) for group in report.groups for member in group.redundant):
             lines.append("resolve --export writes archives and tables again without duplicates, --list lists these")
+    if report.table and report.groups:
+        lines.append("resolve --export writes the table again without the rows of duplicates")
     if report.guarded:
         lines.append(
             f"{plural(c.guarded, 'image')} with too little texture for a hash (blank, flat or a smooth gradient): "
@@ -99,12 +101,12 @@ def _count_bound(report: Report) -> int:
     )
 
 
-def _group(group: Group, unit: DistanceUnit, width: int) -> str:
+def _group(group: Group, unit: DistanceUnit, width: int, ids: Mapping[str, str]) -> str:
     pairs = group.to_keeper
     head = f"Group {group.id}: {plural(len(group.members), 'image')}, {bytes_text(group.bytes_reclaimable)} to reclaim"
-    rows = [_row(group.members[0], "keep", group.reason)]
+    rows = [_row(group.members[0], "keep", group.reason, ids)]
     rows += [
-        _row(member, "stay" if group.stays(member) else "", how(pairs.get(member.path), unit))
+        _row(member, "stay" if group.stays(member) else "", how(pairs.get(member.path), unit), ids)
         for member in group.members[1:]
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
@@ -122,7 +124,7 @@ def _wrap_row(cells: list[str], width: int) -> str:
 def _scenes(report: Report) -> str:
     """List the pairs of one scene that are not copies."""
     lines = ["Similar scenes, not copies:"]
-    lines += [f"  {printable(pair.a)}  {printable(pair.b)}" for pair in report.similar[:_MAX_LISTED]]
+    lines += [f"  {_named(pair.a, report.ids)}  {_named(pair.b, report.ids)}" for pair in report.similar[:_MAX_LISTED]]
     if len(report.similar) > _MAX_LISTED:
         lines.append(f"  … and {len(report.similar) - _MAX_LISTED} more; the JSON report (-o) lists them all")
     return "\n".join(lines) + "\n"
@@ -133,7 +135,7 @@ def how(pair: Match | None, unit: DistanceUnit) -> str:
     return "matched via a third image" if pair is None else describe_difference(pair, unit)
 
 
-def _row(member: Member, role: str, how: str) -> tuple[str, str, str, str, str]:
+def _row(member: Member, role: str, how: str, ids: Mapping[str, str]) -> tuple[str, str, str, str, str]:
     what = f"{how}, damaged" if member.damaged else how
     if member.traits and member.traits.fault and not member.damaged:
         what += f", {member.traits.fault}"
@@ -142,7 +144,13 @@ def _row(member: Member, role: str, how: str) -> tuple[str, str, str, str, str]:
     if member.traits and member.traits.video:
         what += ", with a video"
     what, size = printable(what), f"{member.width}×{member.height}"
-    return role or "·", size, bytes_text(member.size), what, printable(member.path)
+    return role or "·", size, bytes_text(member.size), what, _named(member.path, ids)
+
+
+def _named(path: str, ids: Mapping[str, str]) -> str:
+    """Return the path of an image and its id, unless the path is made of the id (`memory://ID`)."""
+    id = ids.get(path, "")
+    return printable(path) + (f"  (id {printable(id)})" if id and path != f"memory://{id}" else "")
 
 
 def _pad_cells(row: tuple[str, ...], widths: list[int]) -> list[str]:

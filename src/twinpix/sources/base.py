@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import BinaryIO, ClassVar, NamedTuple, Protocol
 
 from twinpix.errors import ImageError
-from twinpix.model import Failure, Refs
+from twinpix.model import Failure, LocationTable, Refs
 
 MAX_BYTES = 2 << 30  # a larger image is not read into memory
 
@@ -26,6 +26,7 @@ class Listing(NamedTuple):
     ids: Mapping[str, str] = MappingProxyType({})  # by URI, if a table gave them
     located: Sequence[str] = ()  # the images that a table named
     notes: Sequence[str] = ()
+    table: LocationTable | None = None
 
 
 class Content(NamedTuple):

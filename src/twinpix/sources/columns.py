@@ -178,7 +178,20 @@ class TableSource(Source):
     def copy_without(self, path: str, drop: Collection[str], out: BinaryIO) -> None:
         with self._errors():
             table = self.table(path, status_of(path))
-            rows = np.unique([self._place(table, name)[0] for name in drop])
+            rows = [self._place(table, name)[0] for name in drop]
+        self.copy_without_rows(path, rows, out)
+
+    def count_rows(self, path: str) -> int:
+        """Return the number of rows of the table `path`, which may have no images; raises `ImageError`."""
+        with self._errors():
+            rows: int = self.table(path, status_of(path)).starts[-1]
+            return rows
+
+    def copy_without_rows(self, path: str, drop: Collection[int], out: BinaryIO) -> None:
+        """Write the table `path` again as `copy_without` does, without the rows `drop`; it may have no images."""
+        with self._errors():
+            table = self.table(path, status_of(path))
+            rows = np.unique(np.fromiter(drop, np.int64))
             try:
                 self.copy_rows(path, table, partial(_kept_rows, table, rows), cast("BinaryIO", _Out(out)))
             except _OutError as error:

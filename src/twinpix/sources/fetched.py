@@ -1,16 +1,19 @@
-"""Images of stores that this run has fetched, kept on the disk: most are needed by several stages."""
+"""Images and compressed archives of stores that this run has fetched, kept on the disk: most are needed repeatedly."""
 
 import hashlib
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from twinpix import machine
+from twinpix.errors import ImageError
+from twinpix.sources import storage
 from twinpix.sources.base import Content
 
-LARGEST = 2 << 30  # bytes of all kept images; what does not fit is fetched again
+LARGEST = 2 << 30  # bytes of all kept images and archives; what does not fit is fetched again
 _SPARE = 1 << 30  # bytes that stay free on the disk
 _PREFIX = "twinpix-fetched-"
 _HEAD = 18  # bytes before those of the image: its version, whether it is settled, whether it is an image
@@ -26,6 +29,9 @@ class _Kept:
     bytes = 0
 
 
+_locks: dict[int, threading.Lock] = {}  # of a process: no fork waits for a thread of its parent
+
+
 @contextmanager
 def keep_fetched() -> Iterator[None]:
     """Keep images of stores until the end of the block, for this process and its workers."""
@@ -38,6 +44,7 @@ def keep_fetched() -> Iterator[None]:
     except OSError:  # no folder for temporary files: images are fetched again
         yield
         return
+    _Kept.process = 0  # of an earlier folder of this process the bytes do not count
     try:
         yield
     finally:
@@ -62,14 +69,41 @@ def keep(uri: str, content: Content) -> None:
         return
     data = content.data or b""
     with suppress(OSError):
-        if not _fits(len(data)):
+        if not _reserve(len(data), LARGEST):
             return
         path = _path(uri)
         with open(f"{path}.{os.getpid()}", "xb") as file:
             file.write(content.version + bytes([content.settled, content.data is not None]))
             file.write(data)
         os.replace(f"{path}.{os.getpid()}", path)
-        _Kept.bytes += len(data)
+
+
+def copy_of(url: str, version: bytes, size: int) -> str:
+    """Return the path of a copy of an object of a store, which is fetched completely unless this run has done so.
+
+    Returns "" if there is no space for it, or the store does not answer. Archives are listed before images are read, so
+    they use half of the space at most.
+    """
+    if not _folder():
+        return ""
+    path = _path(f"{url}\0{version.hex()}")
+    if os.path.exists(path):
+        return path
+    try:
+        if not _reserve(size, LARGEST // 2):
+            return ""
+    except OSError:  # the folder was removed
+        return ""
+    part = f"{path}.{os.getpid()}"
+    try:
+        storage.download(url, part, size)
+        os.replace(part, path)
+    except (ImageError, OSError):
+        _release(size)
+        with suppress(OSError):
+            os.unlink(part)
+        return ""
+    return path
 
 
 def _folder() -> str:
@@ -82,12 +116,23 @@ def _path(uri: str) -> str:
     return os.path.join(_folder(), name)
 
 
-def _fits(size: int) -> bool:
-    if _Kept.process != os.getpid():  # a new worker: others have written before it
-        _Kept.process = os.getpid()
-        with os.scandir(_folder()) as entries:
-            _Kept.bytes = sum(entry.stat().st_size for entry in entries)
-    return _Kept.bytes + size <= LARGEST and shutil.disk_usage(_folder()).free > size + _SPARE
+def _reserve(size: int, most: int) -> bool:
+    """Count bytes that are about to be written; False if there would be more than `most`. Raises `OSError`."""
+    with _locks.setdefault(os.getpid(), threading.Lock()):
+        if _Kept.process != os.getpid():  # a new worker: others have written before it
+            _Kept.process = os.getpid()
+            with os.scandir(_folder()) as entries:
+                _Kept.bytes = sum(entry.stat().st_size for entry in entries)
+        if _Kept.bytes + size > most or shutil.disk_usage(_folder()).free <= size + _SPARE:
+            return False
+        _Kept.bytes += size
+        return True
+
+
+def _release(size: int) -> None:
+    """Count bytes that were not written."""
+    with _locks.setdefault(os.getpid(), threading.Lock()):
+        _Kept.bytes -= size
 
 
 def _remove_leftovers() -> None:

@@ -4,15 +4,18 @@ import csv
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import IO, Any
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import IO, Any, BinaryIO, NamedTuple
 
-from twinpix.errors import ImageError, UsageError, system_reason
+from twinpix.errors import ImageError, RefusedError, UsageError, system_reason
 from twinpix.formats import suffix
-from twinpix.model import Failure, is_uri
+from twinpix.model import Failure, LocationTable, is_uri
 from twinpix.sources import storage
+from twinpix.sources.columns import TableSource
 from twinpix.sources.credentials import show_url
+from twinpix.sources.uris import container
 from twinpix.text import plural
 
 _MOST_BYTES = 1 << 30  # largest list: ten million names of a hundred bytes
@@ -20,6 +23,8 @@ _LONGEST_NAME = 1 << 16  # bytes; no system has longer names
 _MOST_EMPTY = 1 << 20  # bytes of line breaks or NUL without a name
 _READ_BYTES = 1 << 20  # at once
 
+
+_CSV, _JSON, _ARROW = (".csv", ".tsv"), (".jsonl", ".ndjson"), (".parquet", ".pq", ".arrow", ".feather")
 
 _USUAL = ("url", "path", "file_name", "filename", "file", "image", "image_path", "image_url", "location", "uri")
 """Columns of locations, in the order in which they are looked for."""
@@ -33,6 +38,15 @@ class Locations:
     ids: dict[str, str] = field(default_factory=dict)  # by name, of the first row that has it
     failures: list[Failure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    table: LocationTable | None = None
+
+
+class Row(NamedTuple):
+    """A row of a table of locations."""
+
+    location: str  # as in the table; "" if it names no image
+    id: str
+    column: str  # that has the location, the same in all rows
 
 
 def read_locations(path: str, column: str = "", id: str = "") -> Locations:
@@ -41,15 +55,18 @@ def read_locations(path: str, column: str = "", id: str = "") -> Locations:
     Without `column`, it is the first of the usual names (url, path, file_name, ...). A relative path begins at the
     folder of the table. Raises `UsageError` if the table cannot be read or has no such column.
     """
-    found, rows = Locations(), 0
+    import xxhash
+
+    found = Locations()
     known, again, same = set[str](), 0, 0
-    folder = path.rpartition("/")[0] if is_uri(path) else os.path.dirname(path)
-    for row, (location, key) in enumerate(_rows(path, column, id)):
-        rows += 1
+    digest = xxhash.xxh3_128()
+    for number, (location, key, chosen) in enumerate(rows_of(path, column, id)):
+        column = chosen
+        digest.update(_as_bytes(location))
         if not location:
-            found.failures.append(Failure(f"{path}#row={row}", "list", "the row names no image"))
+            found.failures.append(Failure(f"{path}#row={number}", "list", "the row names no image"))
             continue
-        name = _locate(folder, show_url(location))
+        name = locate_from(path, location)
         if name in found.ids:
             again += 1
             continue
@@ -63,29 +80,58 @@ def read_locations(path: str, column: str = "", id: str = "") -> Locations:
         found.notes.append(f"{path}: {plural(same, 'row')} with the {id} of an earlier row")
     if not id:
         found.ids.clear()
-    return found
+    return replace(found, table=LocationTable(path, column, digest.hexdigest()))
 
 
-def _locate(folder: str, name: str) -> str:
-    if is_uri(name) or os.path.isabs(name) or not folder:
+def named_by(table: LocationTable, path: str) -> tuple[dict[str, list[int]], bool]:
+    """Return the rows that name each image of a table that `find` has read, and whether one has a relative path.
+
+    `path` is where the table is now. Raises `UsageError` if it cannot be read, `RefusedError` if its rows name other
+    images than `find` has read.
+    """
+    import xxhash
+
+    out, digest, relative = defaultdict[str, list[int]](list), xxhash.xxh3_128(), False
+    for number, row in enumerate(rows_of(path, table.column)):
+        digest.update(_as_bytes(row.location))
+        if row.location:
+            relative |= _is_relative(row.location)
+            out[locate_from(table.path, row.location)].append(number)
+    if digest.hexdigest() != table.digest:
+        what = f"the column {table.column} has other values than find has read"
+        raise RefusedError(f"{path}: {what}: restore the table, or run find again")
+    return out, relative
+
+
+def _as_bytes(location: str) -> bytes:
+    """Return a location as the digest of `LocationTable` has it."""
+    return location.encode("utf-8", "surrogatepass") + b"\0"
+
+
+def locate_from(table: str, location: str) -> str:
+    """Return the path or URL of the image that a row of a table names; a relative one begins at its folder."""
+    name = show_url(location)
+    folder = table.rpartition("/")[0] if is_uri(table) else os.path.dirname(table)
+    if not folder or not _is_relative(name):
         return name
     return f"{folder}/{name}" if is_uri(folder) else os.path.join(folder, name)
 
 
-def _rows(path: str, column: str, id: str) -> Iterator[tuple[str, str]]:
-    """Yield the location and the id of each row."""
-    end = suffix(path)
+def _is_relative(location: str) -> bool:
+    return not is_uri(location) and not os.path.isabs(location)
+
+
+def rows_of(path: str, column: str = "", id: str = "", *, end: str = "") -> Iterator[Row]:
+    """Yield all rows of a table of locations; `end` is the suffix of its format, if that is not the one of its name.
+
+    Raises `UsageError` if the table cannot be read or has no such column.
+    """
+    end = end or suffix(path)
     try:
-        if end in (".csv", ".tsv"):
+        if end in _CSV or end in _JSON:
             with storage.open_file(path) as file:
-                lines = (line.decode("utf-8-sig" if first else "utf-8") for first, line in _numbered(file))
-                rows = csv.DictReader(lines, delimiter="\t" if end == ".tsv" else ",")
-                wanted, key = _columns(path, rows.fieldnames or (), column, id)
-                for row in rows:
-                    yield row.get(wanted) or "", row.get(key) or "" if key else ""
-        elif end in (".jsonl", ".ndjson"):
-            yield from _rows_of_json(path, column, id)
-        elif end in (".parquet", ".pq", ".arrow", ".feather"):
+                yield from _rows_of_text(path, file, end, column, id)
+        elif end in _ARROW:
             yield from _rows_of_arrow(path, end, column, id)
         else:
             raise UsageError(f"{path} is no table: .csv, .tsv, .jsonl, .parquet, .arrow or .feather")
@@ -99,32 +145,79 @@ def _rows(path: str, column: str, id: str) -> Iterator[tuple[str, str]]:
         raise UsageError(f"cannot read the table {path}: {system_reason(error)}") from None
 
 
-def _numbered(lines: Iterable[bytes]) -> Iterator[tuple[bool, bytes]]:
-    """Yield each line with whether it is the first one, which may begin with a byte order mark."""
-    for number, line in enumerate(lines):
-        yield not number, line
+def copy_without_rows(path: str, rows: Collection[int], out: BinaryIO) -> None:
+    """Write a table of locations again to `out`, without these rows, numbered from 0 as `rows_of` yields them.
+
+    Of a text the other records are the same bytes, also the header and empty lines; Parquet and Arrow are written as
+    by `Source.copy_without`. Raises `ImageError` or `csv.Error` if it cannot be read, `OSError` if `out` cannot be
+    written.
+    """
+    end = suffix(path)
+    if end in _ARROW:
+        source = container(path)
+        assert isinstance(source, TableSource)
+        source.copy_without_rows(path, rows, out)
+        return
+    number = -1 if end in _CSV else 0  # the header is no row
+    with storage.open_file(path) as file:
+        for text, is_row in _records_of_csv(file, end) if end in _CSV else _records_of_json(file):
+            if not is_row or number not in rows:
+                out.write(text)
+            number += bool(is_row)
 
 
-def _rows_of_json(path: str, column: str, id: str) -> Iterator[tuple[str, str]]:
+def _rows_of_text(path: str, file: BinaryIO, end: str, column: str, id: str) -> Iterator[Row]:
+    if end in _JSON:
+        yield from _rows_of_json(path, file, column, id)
+        return
+    records = (fields for _, fields in _records_of_csv(file, end))
+    names = next(records, [])
+    wanted, key = _columns(path, names, column, id)
+    place = {name: at for at, name in enumerate(names)}  # of columns with one name the last one
+    for fields in filter(None, records):
+        location, its_id = (fields[at] if at < len(fields) else "" for at in (place[wanted], place[key or wanted]))
+        yield Row(location, its_id if key else "", wanted)
+
+
+def _records_of_csv(file: BinaryIO, end: str) -> Iterator[tuple[bytes, list[str]]]:
+    """Yield each record of a CSV file as its bytes, of one or several lines, and its fields: none for an empty line."""
+    lines = list[bytes]()
+
+    def decoded() -> Iterator[str]:
+        for number, line in enumerate(file):
+            lines.append(line)
+            yield line.decode("utf-8" if number else "utf-8-sig")  # a byte order mark
+
+    for fields in csv.reader(decoded(), delimiter="\t" if end == ".tsv" else ","):
+        yield b"".join(lines), fields
+        lines.clear()
+
+
+def _records_of_json(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
+    """Yield each line of JSON Lines, and its text: none for an empty line."""
+    for line in file:
+        yield line, line.strip()
+
+
+def _rows_of_json(path: str, file: BinaryIO, column: str, id: str) -> Iterator[Row]:
     import msgspec
 
     wanted, key = "", ""
-    with storage.open_file(path) as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                row = msgspec.json.decode(line)
-            except msgspec.DecodeError as error:
-                raise UsageError(f"line {number} of {path} is no JSON: {error}") from None
-            if not isinstance(row, dict):
-                raise UsageError(f"line {number} of {path} is no JSON object")
-            if not wanted:
-                wanted, key = _columns(path, list(row), column, id)
-            yield _text(row.get(wanted)), _text(row.get(key)) if key else ""
+    for number, (line, text) in enumerate(_records_of_json(file), 1):
+        if not text:
+            continue
+        try:
+            row = msgspec.json.decode(line)
+        except msgspec.DecodeError as error:
+            raise UsageError(f"line {number} of {path} is no JSON: {error}") from None
+        if not isinstance(row, dict):
+            raise UsageError(f"line {number} of {path} is no JSON object")
+        if not wanted:
+            wanted, key = _columns(path, list(row), column, id)
+        yield Row(_text(row.get(wanted)), _text(row.get(key)) if key else "", wanted)
 
 
-def _rows_of_arrow(path: str, end: str, column: str, id: str) -> Iterator[tuple[str, str]]:
+def _rows_of_arrow(path: str, end: str, column: str, id: str) -> Iterator[Row]:
     try:
         from pyarrow import feather, parquet
     except ImportError:
@@ -144,7 +237,7 @@ def _rows_of_arrow(path: str, end: str, column: str, id: str) -> Iterator[tuple[
             for batch in batches:
                 keys = batch[key].to_pylist() if key else [""] * len(batch)
                 for location, value in zip(batch[wanted].to_pylist(), keys, strict=True):
-                    yield _text(location), _text(value)
+                    yield Row(_text(location), _text(value), wanted)
         except pyarrow.ArrowException as error:
             raise UsageError(f"{path} cannot be read: {error}") from None
 

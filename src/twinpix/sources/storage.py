@@ -18,13 +18,14 @@ from functools import lru_cache
 from typing import IO, Any, BinaryIO, NamedTuple, TypeVar
 
 from twinpix.errors import ImageError, system_reason
-from twinpix.formats import HEAD, sniff
+from twinpix.formats import HEAD, claims_image, sniff
 from twinpix.model import is_remote
 from twinpix.sources.base import MAX_BYTES, Content
 from twinpix.sources.credentials import private_url
 from twinpix.sources.files import file_version, is_settled, regular, require_unchanged
 from twinpix.versions import UNKNOWN, version_of
 
+_SECOND = 1_000_000_000  # nanoseconds
 _COARSE_NS = 2_100_000_000  # time within which two writes may have the same time stamp
 _TRIES, _PAUSE = 4, 0.2  # of a request to a store; seconds before the second one, doubled before each further one
 _RECENT = 5.0  # seconds for which the status of an object is kept
@@ -33,6 +34,7 @@ REQUESTS = 32
 """Requests to stores that a process makes at once: their latency, 20 ms and more, is shared."""
 
 _MD5 = re.compile("[0-9a-f]{32}")
+_LARGE = 1 << 20  # bytes; their transfer takes about as long as a further request
 _BLOCK = 1 << 20  # bytes that one request for a part of an object reads at least
 _NAMES = ("ETag", "etag", "generation", "content_md5", "Content-MD5", "md5")
 _TIMES = ("LastModified", "last_modified", "mtime", "updated", "created", "Last-Modified")
@@ -89,9 +91,31 @@ def open_file(location: str) -> BinaryIO:
         raise ImageError("read", system_reason(error)) from None
 
 
+def read_head(location: str, size: int) -> bytes:
+    """Return the first bytes of a file, at most `size` of them; raises `ImageError`."""
+    if is_remote(location):
+        size = min(size, status_of(location).size)  # a store refuses a range of an empty object
+        data: bytes = _retried(location, lambda fs, path: fs.cat_file(path, start=0, end=size)) if size else b""
+        return data[:size]
+    with open_file(location) as file:
+        return file.read(size)
+
+
+def download(url: str, path: str, size: int) -> None:
+    """Write an object of `size` bytes to a new file; raises `ImageError`, also if it has another size."""
+    _retried(url, lambda fs, key: fs.get_file(key, path))
+    if os.path.getsize(path) != size:
+        raise ImageError("read", "changed while it was read, or the connection was lost; run again", lasting=False)
+
+
 def read_object(url: str) -> Content:
-    """Read an object of a store completely, once; raises `ImageError` if it cannot be read or changed meanwhile."""
+    """Read an object of a store completely, once; raises `ImageError` if it cannot be read or changed meanwhile.
+
+    Of a large one whose name is not that of an image, such as an archive or a video, the first bytes are read before.
+    """
     before = _remote_status(url, info_of(url))
+    if before.size > _LARGE and not claims_image(url.partition("?")[0]) and sniff(read_head(url, HEAD), url) is None:
+        return Content(None, before.version, before.settled)
     if before.size > MAX_BYTES:
         raise ImageError("read", f"larger than {MAX_BYTES >> 30} GiB")
     data: bytes = _retried(url, lambda fs, path: fs.cat_file(path))
@@ -201,11 +225,12 @@ def info_of(url: str) -> dict[str, Any]:
 
 
 def _remote_status(url: str, info: dict[str, Any]) -> Status:
-    size, modified = int(info.get("size") or 0), _modified_ns(info)
+    # Listings of S3 have milliseconds, the answer for one object has seconds: of both the same status.
+    size, modified = int(info.get("size") or 0), _modified_ns(info) // _SECOND * _SECOND
     name = next((str(info[name]) for name in _NAMES if info.get(name)), "")
     if not name and not modified:
         return Status(UNKNOWN, size, 0, False)
-    version = version_of(url, size, name or modified)  # the time has another resolution in listings
+    version = version_of(url, size, name or modified)
     return Status(version, size, modified, bool(name) or time.time_ns() - modified > _COARSE_NS)
 
 

@@ -16,16 +16,30 @@ def lines(plan: ExportPlan) -> Iterator[str]:
     here = f"{os.getcwd()}{os.sep}"
     for shard in plan.shards:
         what = f"{plural(shard.images, 'image')}, {shard.left_out:,} left out"
-        if others := len(shard.names) - shard.left_out:
+        if shard.column:
+            what += f" with {plural(len(shard.names), 'row')}"
+        elif others := len(shard.names) - shard.left_out:
             what += f" with {plural(others, 'other file')}"
         yield f"  write  {printable(shard.target)}  ({what}, {bytes_text(shard.size)})"
+    for file in plan.descriptions:
+        yield f"  write  {printable(file.target)}  (describes the data set)"
     yield from _left(plan.unreadable, here)
     yield from _left(plan.left, here)
     yield from _stay(plan)
     yield _sum(plan)
 
 
+def noun(plan: ExportPlan, count: int = 2) -> str:
+    """Return what the files of a plan are called: archives, or tables if all are tables of locations."""
+    one = "table" if plan.shards and all(shard.column for shard in plan.shards) else "archive"
+    return one if count == 1 else f"{one}s"
+
+
 def _stay(plan: ExportPlan) -> Iterator[str]:
+    if any(shard.column for shard in plan.shards):
+        yield "only rows of the table are left out: the images themselves are not touched"
+        if plan.relative:
+            yield "relative paths in the table begin at its own folder: put the new table there, under another name"
     for count, why in (
         (plan.with_sample, "another image of the same sample (webdataset key or table row) stays"),
         (plan.linked, "a link in the archive leads to the image or a file of its sample"),
@@ -51,9 +65,9 @@ def _left(left: list[Left], here: str) -> Iterator[str]:
 
 
 def _sum(plan: ExportPlan) -> str:
-    images = sum(shard.images for shard in plan.shards)
+    images, files = sum(shard.images for shard in plan.shards), f"{len(plan.shards):,} {noun(plan, len(plan.shards))}"
     return (
-        f"{plural(len(plan.shards), 'archive')} to write to {printable(plan.target)}: {plural(images, 'image')}, "
+        f"{files} to write to {printable(plan.target)}: {plural(images, 'image')}, "
         f"{plan.left_out:,} left out; {bytes_text(plan.bytes)} before"
     )
 
@@ -61,7 +75,8 @@ def _sum(plan: ExportPlan) -> str:
 def result(plan: ExportPlan, done: Exported) -> Iterator[str]:
     """Yield what was written, what was left and why."""
     size, left_out = sum(line.bytes for line in done.written), sum(line.left_out for line in done.written)
-    text = f"{plural(len(done.written), 'archive')} written, {bytes_text(size)}, without {plural(left_out, 'image')}"
+    files = f"{len(done.written):,} {noun(plan, len(done.written))}"
+    text = f"{files} written, {bytes_text(size)}, without {plural(left_out, 'image')}"
     yield text + (f"; {done.already:,} written before" if done.already else "")
     yield from _left(done.left, f"{os.getcwd()}{os.sep}")
     if done.stopped:
@@ -85,9 +100,11 @@ def as_json(plan: ExportPlan, done: Exported | None = None) -> str:
                 "images": shard.images,
                 "left_out": [image.path for sample in shard.samples for image in sample.images],
                 "files_left_out": len(shard.names),
+                "column": shard.column,
             }
             for shard in plan.shards
         ],
+        "descriptions": [{"source": file.source, "target": file.target} for file in plan.descriptions],
         "stay": {"with_sample": plan.with_sample, "linked": plan.linked, "same_name": plan.same_name},
         "left_out_unnamed": plan.unnamed,
         "not_exported": plan.not_exported,
@@ -97,6 +114,7 @@ def as_json(plan: ExportPlan, done: Exported | None = None) -> str:
     if done is not None:
         value["done"] = {
             "archives": [line._asdict() for line in done.written],
+            "descriptions": [line._asdict() for line in done.described],
             "already": done.already,
             "stopped": done.stopped,
             "journal": done.journal,

@@ -32,6 +32,7 @@ from twinpix.report import describe_low_detail
 from twinpix.sources import bit_rot
 from twinpix.sources.credentials import show_url
 from twinpix.sources.given import Given, split_kinds, write_given
+from twinpix.sources.uris import file_of
 from twinpix.text import plural, printable
 
 
@@ -104,7 +105,7 @@ class _Request(NamedTuple):
 
     def roots(self, located: Sequence[str]) -> list[str]:
         """Return the paths, then the table, then the folders of the listed files and of those that the table names."""
-        folders = {os.path.dirname(name) or os.curdir for name in (*self.listed, *located)}
+        folders = {os.path.dirname(file_of(name)) or os.curdir for name in (*self.listed, *located)}
         return [*self.names, *self.tables, *sorted(folders)]
 
     def check(self, cross: bool) -> None:
@@ -309,6 +310,7 @@ def _report(
         unit=settings.radius.unit,
         symlinks=_symlinks(groups, listing.symlinks),
         ids=dict(listing.ids),
+        table=listing.table,
     )
 
 

@@ -22,6 +22,7 @@ class Hit(NamedTuple):
     relation: Relation  # of the copy to the query
     detail: str = ""  # the relation with its parameters, e.g. "resized 0.5"; "" if the pair was not verified
     agrees: float | None = None  # share of the overlap that agrees, 0 to 1; None if the pair was not verified
+    id: str = ""  # that a table or a program gave the copy; "" without one
 
 
 Nearness = tuple[float, int]

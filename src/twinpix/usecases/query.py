@@ -31,13 +31,14 @@ from twinpix.match.verifier import PairVerdict, Verifier, verifier_of
 from twinpix.model import IDENTICAL, ContentId, Failure, Ref, Relation, file_name, numbers
 from twinpix.progress import ProgressLike, progress_of
 from twinpix.search import Search
+from twinpix.sources.given import Given, split_kinds, write_given
 from twinpix.usecases.hits import Compared, Hit, hit_of, identical_rows, near_rows, sort_hits
 from twinpix.versions import UNKNOWN
 
 
 def query(
     image: Paths,
-    paths: Paths | Iterable[Paths],
+    paths: Paths | Iterable[Paths] | Iterable[tuple[object, object]],
     options: Options | None = None,
     *,
     progress: ProgressLike = None,
@@ -47,13 +48,15 @@ def query(
 
     Args:
         image: Path of the image, or of an archive that holds only this image.
-        paths: One or several folders and image files to search. `image` itself is not a result.
+        paths: One or several folders and image files to search; or pairs of an id and an image, as for `find`. `image`
+            itself is not a result.
         options: Options of the run; the default ones if None.
         progress: As for `find`.
         **changes: Fields of `Options` that replace those in `options`.
 
     Returns:
-        The copies, as `Hit` by increasing distance, and the images that could not be processed.
+        The copies, as `Hit` by increasing distance, and the images that could not be processed. A `Hit` has the id of
+            its image, if a table (`table`, `id` of the options) or a pair gave one.
 
     Raises:
         UsageError: `image` cannot be read or is an archive of several images, a path does not exist, or an option is
@@ -68,7 +71,11 @@ def query(
         ([('photos/beach.jpg', 're-encoded')], [])
     """
     options = Options.of(options, changes)
-    asked_for, names = names_of(image), names_of(paths)
+    named, in_memory = split_kinds(paths)
+    if in_memory is not None:
+        with write_given(in_memory) as given:
+            return _name_as_given(query(image, given.path, options, progress=progress), given)
+    asked_for, names = names_of(image), names_of(named)
     if len(asked_for) != 1:
         raise UsageError(f"a query is one image, not {len(asked_for)}: call query once for each image")
     (name,) = asked_for
@@ -94,8 +101,19 @@ def query(
         for group, numbers in ((images, alike), (mine, [_QUERY] if alike else [])):
             digest_pixels(session, group, numbers)
         hits = _by_evidence(session, mine, images, _hits(mine, images, near, seen, settings.method))
+    hits = [hit._replace(id=listing.ids.get(hit.path, "")) for hit in hits]
     failures = sorted([*listing.failures, *encoder.failures, *images.failures, *lost], key=lambda f: f.path)
     return sort_hits(hits), failures
+
+
+def _name_as_given(found: tuple[list[Hit], list[Failure]], given: Given) -> tuple[list[Hit], list[Failure]]:
+    """Return the hits and failures in a temporary archive with the names of the images that the program gave."""
+    hits = [(given.names[hit.path], hit) for hit in found[0]]
+    failures = [replace(failure, path=given.names.get(failure.path, failure.path)) for failure in found[1]]
+    return (
+        sort_hits(hit._replace(path=name, id=given.ids[name]) for name, hit in hits),
+        sorted([*given.failures, *failures], key=lambda failure: failure.path),
+    )
 
 
 def _require_one_image(name: str, images: Sequence[str]) -> None:

@@ -33,6 +33,7 @@ def query(
     search: common.SearchOption = "auto",
     table: common.TableOption = None,
     column: common.ColumnOption = "",
+    id: common.IdOption = "",
     recursive: common.RecursiveOption = True,
     hidden: common.HiddenOption = False,
     follow_links: common.FollowOption = False,
@@ -70,12 +71,18 @@ def query(
     else:
         width = max((len(_in_words(hit)) for hit in hits), default=0)
         for hit in hits:
-            print(f"{format_distance(hit.distance):>6}  {_in_words(hit):{width}}  {printable(hit.path)}")
+            print(f"{format_distance(hit.distance):>6}  {_in_words(hit):{width}}  {printable(hit.path)}{_id_of(hit)}")
         if not hits:
             print("no copy found")
     if failures:
         typer.echo(f"twinpix: {plural(len(failures), 'file')} could not be used", err=True)
     return Exit.FOUND if fail_if_found and hits else Exit.DONE
+
+
+def _id_of(hit: "Hit") -> str:
+    from twinpix.text import printable
+
+    return f"  (id {printable(hit.id)})" if hit.id else ""
 
 
 def _in_words(hit: "Hit") -> str:

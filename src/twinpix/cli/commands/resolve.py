@@ -55,7 +55,7 @@ def resolve(
         typer.Option(
             "--export",
             metavar="TARGET",
-            help="Write the archives of the report again to TARGET, a folder or its URL, without their duplicates.",
+            help="Write the archives and tables of the report again, without duplicates, to TARGET: a folder or a URL.",
         ),
     ] = None,
     list_to: Annotated[

@@ -13,10 +13,12 @@ from functools import lru_cache
 from typing import BinaryIO, ClassVar, NamedTuple
 
 from twinpix.errors import ImageError
+from twinpix.model import is_remote
+from twinpix.sources import fetched
 from twinpix.sources.base import Content, Entry, Source
 from twinpix.sources.compression import compressor, decompressor
 from twinpix.sources.positional import Part, PositionalFile, temporary_file
-from twinpix.sources.storage import Status, open_file, process_key, read_image, status_of
+from twinpix.sources.storage import Status, open_file, process_key, read_head, read_image, status_of
 from twinpix.versions import UNKNOWN, version_of
 
 LARGEST_RATIO = 1000
@@ -164,8 +166,7 @@ def _archive(path: str) -> tuple[_Index, PositionalFile, Status]:
 @lru_cache(maxsize=1024)
 def _compression(path: str, version: bytes, size: int, modified_ns: int) -> str:
     """Return the suffix of the compression of a file, such as `gz`; "" if it is not compressed."""
-    with closing(PositionalFile(open_file(path), path)) as file:
-        head = file.read(tarfile.BLOCKSIZE, 0)
+    head = read_head(path, tarfile.BLOCKSIZE)
     if _is_header(head):  # of an uncompressed archive, whose first name may begin with one of the signatures
         return ""
     return next((kind for signature, kind in _SIGNATURES if head.startswith(signature)), "")
@@ -187,11 +188,14 @@ def _index(path: str, version: bytes, size: int, modified_ns: int) -> _Index:
 def _decompressed(path: str, version: bytes, size: int, modified_ns: int) -> tuple[_Index, PositionalFile]:
     """Decompress an archive into a temporary file without a name; return its index and this file.
 
-    Forked processes use the file of their parent, since `os.pread` does not depend on the position in it. There is no
-    fork on systems without `os.pread`. Raises `ImageError`, also for a decompression bomb.
+    One in a store is fetched as a whole, once in a run if there is space for a copy (`fetched.LARGEST`): of many
+    archives this process keeps only a few decompressed. Forked processes use the file of their parent, since `os.pread`
+    does not depend on the position in it. There is no fork on systems without `os.pread`. Raises `ImageError`, also for
+    a decompression bomb.
     """
     spool = PositionalFile(temporary_file(), "")
-    with closing(PositionalFile(open_file(path), path)) as source:
+    location = (fetched.copy_of(path, version, size) if is_remote(path) else "") or path
+    with closing(PositionalFile(open_file(location), location)) as source:
         error = _decompress(_compression(path, version, size, modified_ns), source, spool)
     return _index_of(spool, error), spool
 

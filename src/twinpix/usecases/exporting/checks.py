@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from twinpix.errors import ImageError
-from twinpix.model import row_of
+from twinpix.model import is_remote, row_of
 from twinpix.sources import read
-from twinpix.sources.storage import status_of, unchanged
+from twinpix.sources.storage import ahead, status_of, unchanged
 from twinpix.sources.uris import container, file_of
 from twinpix.usecases.exporting.shards import Redundant, Shard
 from twinpix.versions import UNKNOWN
@@ -27,6 +27,13 @@ class Checks:
             self._needed[file_of(image.uri)][image.uri] = image.digest
             self._needed[file_of(image.keeper)][image.keeper] = image.keeper_digest
         self._known: dict[str, tuple[bytes, dict[str, str]]] = {}
+
+    def reasons(self, shard: Shard) -> dict[str, str]:
+        """Return the reason of each image of a shard, by its URI; objects of stores are read several at once."""
+        images = [image for sample in shard.samples for image in sample.images]
+        remote = bool(shard.column) and any(is_remote(image.uri) or is_remote(image.keeper) for image in images)
+        found = ahead(self.reason, images) if remote else map(self.reason, images)
+        return {image.uri: why for image, why in zip(images, found, strict=True)}
 
     def reason(self, image: Redundant) -> str:
         """Return why an image must stay; "" if it and its keeper are as in the report."""

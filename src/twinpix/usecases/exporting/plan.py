@@ -6,8 +6,9 @@ import json
 import os
 import posixpath
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 from twinpix.errors import ImageError, RefusedError, UsageError, system_reason
 from twinpix.formats import claims_image
@@ -16,7 +17,9 @@ from twinpix.sources.base import Source
 from twinpix.sources.storage import status_of
 from twinpix.sources.uris import container, expand, uri_of
 from twinpix.usecases.exporting.redundant import Places, redundant_images
+from twinpix.usecases.exporting.saved import describe, saved_sets
 from twinpix.usecases.exporting.shards import ExportPlan, Left, Redundant, Sample, Shard, key_of
+from twinpix.usecases.exporting.tables import NamedRows, named_rows, samples_of_rows
 
 NONE_NAMED = (
     "--export writes archives and tables again, and the report names none; use --move, --copy-kept or another action"
@@ -26,7 +29,9 @@ NONE_NAMED = (
 def plan_export(
     report: Report, target: str | os.PathLike[str], *, only: Collection[Relation] = (), source: str = ""
 ) -> ExportPlan:
-    """Plan the containers that a report names, without their redundant images. Reads files and changes none.
+    """Plan the containers that a report names, and its table of locations, without the redundant images.
+
+    Reads files and changes none.
 
     Args:
         report: A report of `find`.
@@ -35,43 +40,58 @@ def plan_export(
         source: Path of the report, for the journal.
 
     Raises:
-        UsageError: The report names no container, or a relation is unknown.
-        RefusedError: Two containers would get one target, or a source would be its own target.
+        UsageError: The report names no container and no table, the table cannot be read, or a relation is unknown.
+        RefusedError: Two files would get one target, a source would be its own target, or the rows of the table name
+            other images than in `find`.
     """
     images, left = redundant_images(report, only)
     place = Places(report.base)
-    counts, plain, references, others = _count_images(report, place)
-    if not counts:
-        if references:
+    table = named_rows(report, place)
+    counted = _count_images(report, place, table)
+    if not counted.images and not table.path:
+        if counted.references:
             raise UsageError("all archives and tables of the report are references, which are not exported")
         raise UsageError(NONE_NAMED)
     goes: dict[str, list[Redundant]] = defaultdict(list)
     for image in images:
         if file := place.container(image.path):
             goes[file].append(image)
-    names = _relative_names(list(counts))
+    unreadable: list[Left] = []
+    sets = saved_sets(counted.images, unreadable)
+    counted.images.update((file, 0) for each in sets for file in each.files if file not in counted.images)
+    names = _relative_names(
+        [*counted.images, *filter(None, [table.path])], {file for each in sets if each.in_dict for file in each.files}
+    )
     plan = ExportPlan(
         os.fspath(target) if is_remote(os.fspath(target)) else os.path.abspath(os.fspath(target)),
         os.path.abspath(source) if source else "",
         _report_digest(report, source),
         [],
         left,
-        not_exported=plain,
-        references=references,
+        unreadable,
+        not_exported=counted.plain,
+        references=counted.references,
+        relative=table.relative,
+        descriptions=list(describe(sets, names)),
     )
     tally = Counter[str]()
-    for file in sorted(counts, key=lambda file: names[file]):
-        made = container(file)
+    for file in sorted(names, key=names.__getitem__):
         try:
-            if made is None:
-                raise ImageError("read", "its name is not that of an archive or table")
             status = status_of(file)
-            redundant = goes.get(file, [])
-            samples = _samples(made, file, redundant, others.get(file, set()), report, tally) if redundant else ()
+            if file == table.path:
+                samples, count = samples_of_rows(table, images), counted.in_table
+            else:
+                made = container(file)
+                if made is None:
+                    raise ImageError("read", "its name is not that of an archive or table")
+                redundant, count = goes.get(file, []), counted.images[file]
+                known = counted.named.get(file, set())
+                samples = _samples(made, file, redundant, known, report, tally) if redundant else ()
         except ImageError as error:
             plan.unreadable.append(Left(file, f"is not exported: {error.reason}"))
             continue
-        plan.shards.append(Shard(file, names[file], status.size, status.version, counts[file], samples))
+        column = table.column if file == table.path else ""
+        plan.shards.append(Shard(file, names[file], status.size, status.version, count, samples, column))
     _require_free_targets(plan)
     return replace(
         plan,
@@ -82,10 +102,20 @@ def plan_export(
     )
 
 
-def _count_images(report: Report, place: Places) -> tuple[dict[str, int], int, int, dict[str, set[str]]]:
-    """Return the images of each container, and of none; the containers of references; all images, by container."""
+class _Counted(NamedTuple):
+    """The images of a report."""
+
+    images: dict[str, int]  # number in each container that is exported
+    named: Mapping[str, set[str]]  # of each container
+    in_table: int  # number that the table of locations names
+    plain: int  # number in no container and no table
+    references: int  # number of containers of references
+
+
+def _count_images(report: Report, place: Places, table: NamedRows) -> _Counted:
+    """Count the images of each container; one that only rows of the table of locations name is not exported."""
     seen: dict[str, set[str]] = defaultdict(set)
-    plain, as_references = set[str](), set[str]()
+    plain, as_references, in_table = set[str](), set[str](), set[str]()
     named: list[tuple[str, bool]] = [
         *((member.path, member.reference) for group in report.groups for member in group.members),
         *((image.path, image.root < 0) for image in report.unique or ()),
@@ -97,26 +127,29 @@ def _count_images(report: Report, place: Places) -> tuple[dict[str, int], int, i
         place.container(name) or place.of(name) for given in report.references for name in _expand(report.base, given)
     }
     for name, reference in named:
-        file = place.container(name)
-        if not file:
-            at = place.of(name)
-            if container(at) is None:
-                plain.add(at)
-            else:
-                seen[at]  # a container that could not be listed
-        else:
-            seen[file].add(place.of(name))
+        file, at = place.container(name), place.of(name)
+        if at in table.rows:
+            in_table.add(at)
+        if file:
+            seen[file].add(at)
             if reference:
                 as_references.add(file)
+        elif container(at) is not None:
+            seen[at]  # a container that could not be listed
+        elif at not in table.rows:
+            plain.add(at)
+    by_rows = {file for file, images in seen.items() if images and images <= table.rows.keys()}
     for root in report.roots:
         for name in _expand(report.base, root):
             at = place.of(name)
             if (is_remote(at) or os.path.isfile(at)) and container(at) is not None and "*" not in at:
                 seen[at]
+                by_rows.discard(at)
     folders = {file.rstrip("/" + os.sep) for file in reference_files}
     references = {file for file in seen if file in as_references or _is_below(file, folders)}
-    counts = {file: len(images) for file, images in seen.items() if file not in references}
-    return counts, len(plain), len(references), seen
+    left_out = references | by_rows | {table.path}
+    counts = {file: len(images) for file, images in seen.items() if file not in left_out}
+    return _Counted(counts, seen, len(in_table), len(plain), len(references))
 
 
 def _expand(base: str, name: str) -> list[str]:
@@ -176,17 +209,19 @@ def _samples(
     return tuple(out)
 
 
-def _relative_names(files: list[str]) -> dict[str, str]:
+def _relative_names(files: list[str], in_splits: Collection[str] = ()) -> dict[str, str]:
     """Return the path of each container from the common folder of all of them, with `/`; those of stores by their own.
 
-    Raises `RefusedError` if two have the same.
+    Those `in_splits` are in folders whose names are needed too. Raises `RefusedError` if two have the same.
     """
     names: dict[str, str] = {}
     for group in ([f for f in files if not is_remote(f)], [f for f in files if is_remote(f)]):
         # A URL as an absolute path, since `commonpath` shortens `//`; without its query.
         paths = {f: "/" + f.partition("?")[0].replace("://", "/") if is_remote(f) else f for f in group}
         try:
-            top = os.path.commonpath([os.path.dirname(path) for path in paths.values()]) if paths else ""
+            folders = [os.path.dirname(path) for path in paths.values()]
+            folders += [os.path.dirname(os.path.dirname(paths[f])) for f in group if f in in_splits]
+            top = os.path.commonpath(folders) if folders else ""
             names |= {file: os.path.relpath(path, top).replace(os.sep, "/") for file, path in paths.items()}
         except ValueError:  # on several drives
             names |= {file: os.path.basename(path) for file, path in paths.items()}

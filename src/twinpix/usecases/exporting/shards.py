@@ -26,7 +26,10 @@ class Left(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """Members of a container that are left out together: those of one webdataset key, or a row of a table."""
+    """Members of a container that are left out together: those of one webdataset key, or a row of a table.
+
+    Of a table of locations all rows that name one image.
+    """
 
     names: tuple[str, ...]
     images: tuple[Redundant, ...]
@@ -34,7 +37,7 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """A container that is written again.
+    """A container, or a table of locations, that is written again.
 
     Attributes:
         source: Absolute path, or URL.
@@ -43,6 +46,7 @@ class Shard:
         version: Version of the source when it was planned.
         images: Number of images of the report in it.
         samples: What is left out.
+        column: Column of the locations; "" for a container.
     """
 
     source: str
@@ -51,6 +55,7 @@ class Shard:
     version: bytes
     images: int
     samples: tuple[Sample, ...] = ()
+    column: str = ""
 
     @property
     def left_out(self) -> int:
@@ -68,6 +73,16 @@ class Shard:
         return digest_of_names(self.names)
 
 
+class Description(NamedTuple):
+    """A file beside tables that describes them, such as `state.json` of a saved data set; written after them."""
+
+    source: str  # absolute path, or URL
+    target: str  # path below the target, with `/`
+    size: int  # bytes of the source
+    version: bytes  # of the source
+    tables: tuple[str, ...]  # targets of the tables that it describes
+
+
 @dataclass(frozen=True, slots=True)
 class ExportPlan:
     """What an export writes.
@@ -83,8 +98,10 @@ class ExportPlan:
         linked: Redundant images that stay because a link in their container leads to a member of their sample.
         same_name: Redundant images that stay because several members of their container have one name.
         unnamed: Images that are left out with their sample although the report does not name them.
-        not_exported: Images of the report that are files or objects of their own.
+        not_exported: Images of the report that are files or objects of their own, and in no table of locations.
         references: Containers of references, which are not exported.
+        relative: Whether a table of locations has relative paths.
+        descriptions: Files of saved data sets beside their tables.
     """
 
     target: str
@@ -99,6 +116,8 @@ class ExportPlan:
     unnamed: int = 0
     not_exported: int = 0
     references: int = 0
+    relative: bool = False
+    descriptions: list[Description] = field(default_factory=list)
 
     @property
     def left_out(self) -> int:
@@ -121,6 +140,8 @@ class Exported:
         already: The number of containers that an earlier run wrote.
         left: Images that stayed and containers that were not written, with the reasons; without those of the plan.
         stopped: Why the run ended early; "" if it did not.
+        described: The lines of the journal of the descriptions that this run wrote.
+        complete: Targets of the files that this run or an earlier one wrote.
     """
 
     journal: str
@@ -128,6 +149,8 @@ class Exported:
     already: int = 0
     left: list[Left] = field(default_factory=list)
     stopped: str = ""
+    described: list[Line] = field(default_factory=list)
+    complete: set[str] = field(default_factory=set)
 
 
 def digest_of_names(names: Iterable[str]) -> str:

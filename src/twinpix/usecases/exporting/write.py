@@ -3,7 +3,7 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import BinaryIO, cast
 
 from twinpix.errors import ImageError, RefusedError, StoppedError, system_reason
@@ -15,7 +15,9 @@ from twinpix.sources.uris import container
 from twinpix.text import plural
 from twinpix.usecases.exporting.checks import CHANGED, Checks
 from twinpix.usecases.exporting.journal import Journal, Line
+from twinpix.usecases.exporting.saved import text_of
 from twinpix.usecases.exporting.shards import Exported, ExportPlan, Left, Shard, key_of
+from twinpix.usecases.exporting.tables import copy_table, verify_table
 from twinpix.usecases.exporting.targets import Folder, Output, Store, Target
 
 _COPIED = 4 << 20  # bytes that are copied at once
@@ -48,6 +50,8 @@ def write_export(plan: ExportPlan, *, progress: ProgressLike = None) -> Exported
                     if done.stopped:
                         break
                     shown.advance()
+            if not done.stopped:
+                _write_descriptions(plan, journal, target, done)
         except KeyboardInterrupt:
             complete = plural(len(done.written) + done.already, "file is", "files are")
             raise StoppedError(
@@ -69,10 +73,12 @@ def _is_done(shard: Shard, journal: Journal, target: Target, done: Exported) -> 
             return False
         if line is not None and mine and size == line.bytes:
             if line.state == "done":
+                done.complete.add(shard.target)
                 done.already += 1
                 return True
             if target.digest(shard.target) == line.digest:  # killed between the rename and the line after it
                 journal.append(line._replace(state="done"))
+                done.complete.add(shard.target)
                 done.already += 1
                 return True
     except (OSError, ImageError) as error:
@@ -95,32 +101,66 @@ def _require_space(target: Target, shards: Iterable[Shard]) -> None:
 
 def _write_shard(shard: Shard, journal: Journal, target: Target, checks: Checks, done: Exported) -> None:
     """Write one container, or note why not."""
-    temporary = ""
-    try:
+    with _noting_errors(shard, journal, target, done):
         if status_of(shard.source).version != shard.version:
             raise ImageError("read", CHANGED)
         drop, left_out = set[str](), 0
+        reasons = checks.reasons(shard)
         for sample in shard.samples:
-            reasons = [(image, checks.reason(image)) for image in sample.images]
-            if any(why for _, why in reasons):
-                done.left += [Left(image.path, f"stays: {why}") for image, why in reasons if why]
+            if any(reasons[image.uri] for image in sample.images):
+                stays = [(image.path, reasons[image.uri]) for image in sample.images]
+                done.left += [Left(path, f"stays: {why}") for path, why in stays if why]
             else:
                 drop.update(sample.names)
                 left_out += len(sample.images)
         temporary = target.temporary(shard.target, journal.id)
         with target.create(temporary) as out, unchanged(shard.source):
-            _copy(shard.source, drop, out)
+            _copy(shard.source, drop, out, shard.column)
             out.sync()
         if status_of(shard.source).version != shard.version:
             raise ImageError("read", CHANGED)
-        kept = _verify(shard.source, temporary, drop, out.size)
+        kept = _verify(shard.source, temporary, drop, out.size, shard.column)
         line = Line(
             "made", shard.source, shard.version.hex(), shard.target, out.size, kept, left_out, out.digest, shard.digest
         )
-        journal.append(line)
-        target.finish(temporary, shard.target)
-        journal.append(line := line._replace(state="done"))
-        done.written.append(line)
+        done.written.append(_finish(line, temporary, journal, target, done))
+
+
+def _write_descriptions(plan: ExportPlan, journal: Journal, target: Target, done: Exported) -> None:
+    """Write the files that describe tables, each if all its tables are complete."""
+    for file in plan.descriptions:
+        shard = Shard(file.source, file.target, file.size, file.version, 0)
+        if missing := next((table for table in file.tables if table not in done.complete), ""):
+            done.left.append(Left(file.source, f"is not exported: {missing} of the data set was not written"))
+            continue
+        before = Exported(journal.path)
+        if _is_done(shard, journal, target, before):
+            done.left += before.left
+            continue
+        with _noting_errors(shard, journal, target, done):
+            text = text_of(file, target.root, journal.lines)
+            temporary = target.temporary(shard.target, journal.id)
+            with target.create(temporary) as out:
+                out.write(text)
+                out.sync()
+            line = Line("made", file.source, file.version.hex(), file.target, out.size, 0, 0, out.digest, shard.digest)
+            done.described.append(_finish(line, temporary, journal, target, done))
+
+
+def _finish(line: Line, temporary: str, journal: Journal, target: Target, done: Exported) -> Line:
+    """Give a complete file its name; raises `OSError` or `ImageError`."""
+    journal.append(line)
+    target.finish(temporary, line.target)
+    journal.append(line := line._replace(state="done"))
+    done.complete.add(line.target)
+    return line
+
+
+@contextlib.contextmanager
+def _noting_errors(shard: Shard, journal: Journal, target: Target, done: Exported) -> Iterator[None]:
+    """Note an error of a file that is written instead of raising it; at the end, remove its temporary file."""
+    try:
+        yield
     except FileExistsError:
         done.left.append(Left(shard.source, f"is not exported: {shard.target} exists in the target"))
     except ImageError as error:
@@ -132,23 +172,25 @@ def _write_shard(shard: Shard, journal: Journal, target: Target, checks: Checks,
         if target.is_full(error):
             done.stopped = f"stopped, because {target.root} is full; run the same command to continue"
     finally:
-        if temporary:
-            target.discard(temporary)
+        target.clean(shard.target, journal.id)
 
 
-def _copy(path: str, drop: Collection[str], out: Output) -> None:
-    """Write a container without these members; one from which nothing is left out is copied byte by byte."""
-    source = container(path)
-    assert source is not None
+def _copy(path: str, drop: Collection[str], out: Output, column: str) -> None:
+    """Write a file without these members or rows; one from which nothing is left out is copied byte by byte."""
+    if drop and column:
+        copy_table(path, drop, cast("BinaryIO", out))
+        return
     if drop:
+        source = container(path)
+        assert source is not None
         source.copy_without(path, drop, cast("BinaryIO", out))
         return
     with contextlib.closing(open_file(path)) as file:
         shutil.copyfileobj(file, out, _COPIED)
 
 
-def _verify(path: str, made: str, drop: Collection[str], size: int) -> int:
-    """Compare a written container with its source; return the number of its members, 0 if nothing was left out.
+def _verify(path: str, made: str, drop: Collection[str], size: int, column: str) -> int:
+    """Compare a written file with its source; return the number of its members, 0 if nothing was left out.
 
     Raises `ImageError` unless its members are those of the source without `drop`, in their order.
     """
@@ -158,6 +200,8 @@ def _verify(path: str, made: str, drop: Collection[str], size: int) -> int:
         if size != status_of(path).size:
             raise ImageError("read", CHANGED)
         return 0
+    if column:
+        return verify_table(path, made, column, drop)
     source = container(path)
     assert source is not None
     rows = {key_of(name, rows=True) for name in drop} if source.rows else set[str]()
