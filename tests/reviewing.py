@@ -64,13 +64,15 @@ def make_report(base: Path, groups: int = 5) -> Path:
 
 
 @contextlib.contextmanager
-def served(report: Path, *options: str) -> Iterator[Served]:
-    """Run the server in the folder of the report, with a store beside it."""
+def served(report: Path, *options: str, env: dict[str, str] | None = None) -> Iterator[Served]:
+    """Run the server in the folder of the report, or of the folder to search, with a store beside it."""
     command = [sys.executable, "-m", "twinpix", "review", report.name, "--no-open", "--store", "store.sqlite", *options]
-    process = subprocess.Popen(command, cwd=report.parent, stdout=subprocess.PIPE, text=True, env=dict(os.environ))
+    process = subprocess.Popen(
+        command, cwd=report.parent, stdout=subprocess.PIPE, text=True, env=os.environ | (env or {})
+    )
     try:
         assert process.stdout is not None
-        line = process.stdout.readline()
+        line = next((line for line in process.stdout if line.startswith("review:")), "")
         found = re.search(r"http://\S+", line)
         assert found, line
         yield Served(process, found.group())

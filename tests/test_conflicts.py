@@ -24,7 +24,6 @@ from twinpix.model import Match, Report
 from twinpix.report import read
 from twinpix.report.json import schema
 
-
 Star = tuple[str | tuple[int, int, int], float, int, list[float], float]  # colour, reach, folds, radii, direction
 
 

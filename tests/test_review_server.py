@@ -1,11 +1,15 @@
 """The server of `twinpix review`, started as a user does: who may use it, decisions, acts, and how it ends."""
 
+import contextlib
 import os
 import random
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -356,12 +360,38 @@ def test_an_act_that_cannot_be_done_has_a_reason(report: Path) -> None:
 # -- start and end --------------------------------------------------------------------------------------
 
 
+def test_requests_in_progress_at_the_end_leave_no_traceback(report: Path) -> None:
+    command = [sys.executable, "-m", "twinpix", "review", report.name, "--no-open", "--no-store"]
+    with subprocess.Popen(
+        command, cwd=report.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        server = Served(process, process.stdout.readline().split()[-1])
+        with server.client() as client, ThreadPoolExecutor(12) as threads:
+            numbers = [1, 2, 3, 4, 5, 6] * 2
+            waiting = [threads.submit(client.get, f"/images/{at}?side={4000 + at}") for at in numbers]
+            process.send_signal(signal.SIGINT)
+            for each in waiting:
+                with contextlib.suppress(httpx.HTTPError):
+                    assert each.result().status_code in (200, 503)
+        _, errors = process.communicate(timeout=30)
+    assert "Traceback" not in errors
+    assert process.returncode == 0
+
+
 def test_it_ends_from_the_page_and_leaves_no_process(report: Path) -> None:
     with served(report) as server, server.client() as client:
         client.get("/images/1")
         assert client.post("/api/quit", json={}).status_code == 200
         assert server.process.wait(20) == 0
     assert not list(report.parent.glob("twinpix-review-*"))
+
+
+def test_folders_are_searched_first_and_the_report_is_in_the_users_folder(report: Path, tmp_path: Path) -> None:
+    home = {"HOME": str(tmp_path / "home"), "XDG_STATE_HOME": str(tmp_path / "home" / "state")}
+    with served(report.parent / "photos", env=home) as server, server.client() as client:
+        assert client.get("/api/head").json()["groups"] == 3
+    assert len(list((tmp_path / "home" / "state" / "twinpix" / "reviews").glob("photos-*.json"))) == 1
 
 
 @pytest.mark.parametrize("options", [("--port", "99999"), ("--host", "203.0.113.7")])

@@ -4,6 +4,7 @@ One act runs at a time, in a thread of its own; the page asks for its progress.
 """
 
 import os
+import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -105,7 +106,7 @@ class Acts:
         with session.open_run(self._sitting.path, action, actions.options_of(act), apply=False) as run:
             plan = self._make(act, sidecars, run)
         task.show(list(plan_text.lines(plan)))
-        task.facts = _facts(plan, act)
+        task.facts = {**_facts(plan, act), "free": _free_bytes(folder) if folder else None}
 
     def _apply(self, task: Task, action: str, folder: str, sidecars: str, confirmed: str) -> None:
         act = _action(action, folder)
@@ -162,6 +163,17 @@ def _facts(plan: Plan, act: actions.Action) -> dict[str, Any]:
         "skipped": len(plan.skipped),
         "groups": len({unit.group for unit in plan.units}),
     }
+
+
+def _free_bytes(folder: str) -> int | None:
+    """Return the free space where a folder is or will be; None if it is unknown."""
+    place = os.path.abspath(folder)
+    while not os.path.isdir(place) and os.path.dirname(place) != place:
+        place = os.path.dirname(place)
+    try:
+        return shutil.disk_usage(place).free
+    except OSError:
+        return None
 
 
 def _undone(outcome: Outcome) -> list[str]:

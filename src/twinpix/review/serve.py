@@ -64,9 +64,13 @@ def _run(
     def stop() -> None:
         server.should_exit = True
 
-    app = Guard(application(sitting, acts, stop), token, names)
+    def fault(error: Exception) -> None:
+        if not server.should_exit:
+            say(f"a request failed: {type(error).__name__}: {error}")
+
+    app = Guard(application(sitting, acts, stop, fault), token, names)
     config = uvicorn.Config(
-        app, log_level="error", access_log=False, server_header=False, timeout_graceful_shutdown=_CLOSE_SECONDS
+        app, log_level="critical", access_log=False, server_header=False, timeout_graceful_shutdown=_CLOSE_SECONDS
     )
     server = uvicorn.Server(config)
     link = f"http://{shown}:{port}/?token={token}"

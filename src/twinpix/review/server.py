@@ -5,7 +5,7 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from importlib.resources import files
 from typing import Any
@@ -35,16 +35,23 @@ _FILES = frozenset({"page.html", "style.css", "main.js", "api.js", "list.js", "c
                     "dialogs.js", "text.js", "keys.js", "icon.svg"})  # fmt: skip
 
 
-def application(sitting: Sitting, acts: Acts, stop: Any) -> Starlette:
-    """Return the web application; `stop` is called when the user ends it from the page."""
-    return _Pages(sitting, acts, stop).application()
+def application(
+    sitting: Sitting, acts: Acts, stop: Callable[[], None], fault: Callable[[Exception], None]
+) -> Starlette:
+    """Return the web application.
+
+    `stop` is called when the user ends it from the page, `fault` with an error that no request should cause.
+    """
+    return _Pages(sitting, acts, stop, fault).application()
 
 
 class _Pages:
     """The answers to requests."""
 
-    def __init__(self, sitting: Sitting, acts: Acts, stop: Any) -> None:
-        self.sitting, self.acts, self.stop = sitting, acts, stop
+    def __init__(
+        self, sitting: Sitting, acts: Acts, stop: Callable[[], None], fault: Callable[[Exception], None]
+    ) -> None:
+        self.sitting, self.acts, self.stop, self.fault = sitting, acts, stop, fault
         self.static = {name: files("twinpix.review").joinpath("static", name).read_bytes() for name in _FILES}
 
     def application(self) -> Starlette:
@@ -69,7 +76,14 @@ class _Pages:
             Route("/images/{image:int}", self.image),
             Route("/differences/{a:int}/{b:int}", self.difference),
         ]
-        return Starlette(routes=routes, exception_handlers={TwinpixError: _refused, KeyError: _missing})
+        return Starlette(
+            routes=routes, exception_handlers={TwinpixError: _refused, KeyError: _missing, Exception: self.failed}
+        )
+
+    async def failed(self, request: Request, error: Exception) -> Response:
+        """Answer a request that failed by a fault of the program; the terminal shows it."""
+        self.fault(error)
+        return JSONResponse({"error": f"the server failed: {type(error).__name__}; the terminal shows more"}, 500)
 
     # -- the page ------------------------------------------------------------------------------------------
 
@@ -204,8 +218,10 @@ class _Pages:
         future = self.sitting.ask(request, urgency)
         try:
             answer = await asyncio.wrap_future(future)
-        except asyncio.CancelledError:  # the browser needs it no more
-            future.cancel()
+        except asyncio.CancelledError:
+            if future.cancelled():  # the server ends
+                raise HTTPException(503, "the review has ended") from None
+            future.cancel()  # the browser needs it no more
             raise
         if isinstance(answer, Lost | Unreadable):
             raise HTTPException(422, answer.reason)

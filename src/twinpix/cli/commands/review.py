@@ -1,5 +1,6 @@
 """`twinpix review`."""
 
+import os
 from typing import Annotated
 
 import typer
@@ -9,7 +10,10 @@ from twinpix.errors import Exit, UsageError
 
 
 def review(
-    report: Annotated[str, typer.Argument(metavar="REPORT", help="A JSON report of find.")],
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="REPORT|PATH...", help="A JSON report of find, or what find takes: then it runs first."),
+    ],
     no_open: Annotated[bool, typer.Option("--no-open", help="Print the link, and open no browser.")] = False,
     port: Annotated[int, typer.Option("--port", metavar="N", help="Port of the page; default: any free one.")] = 0,
     host: Annotated[
@@ -34,5 +38,32 @@ def review(
         raise UsageError(f"review needs {error.name}; install twinpix[review]") from None
     if host not in ("127.0.0.1", "localhost", "::1"):
         acting.say(f"{host} is not this machine alone: whoever has the link sees the images and can move them")
-    serve(report, common.options({"store": store, "no_store": no_store}), host=host, port=port, browser=not no_open)
+    given: dict[str, object] = {"store": store, "no_store": no_store}
+    report = paths[0] if len(paths) == 1 and _is_report(paths[0]) else _find(paths, given)
+    serve(report, common.options(given), host=host, port=port, browser=not no_open)
     return Exit.DONE
+
+
+def _is_report(path: str) -> bool:
+    return os.path.isfile(path) and path.lower().endswith(".json")
+
+
+def _find(paths: list[str], given: dict[str, object]) -> str:
+    """Find the copies with the default options, and return the report, which is in the user's own folder."""
+    import hashlib
+
+    import platformdirs
+
+    import twinpix
+    from twinpix.progress.terminal import progress
+    from twinpix.report.text import summary
+
+    found = twinpix.find(paths, common.options(given), progress=progress())
+    print(summary(found), end="")
+    mark = hashlib.blake2b("\0".join(found.roots).encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
+    folder = os.path.join(platformdirs.user_state_dir("twinpix", appauthor=False), "reviews")
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    report = os.path.join(folder, f"{os.path.basename(os.path.normpath(paths[0]))[:60]}-{mark}.json")
+    found.save(report, force=True)
+    print(f"report: {report}")
+    return report

@@ -62,11 +62,11 @@ async function follow(out) {
 
 function show(out, task, confirmed) {
   if (task.error) { out.replaceChildren(element("p", {role: "alert"}, task.error)); return; }
-  const {files, bytes: size, permanent} = task.facts;
+  const {files, bytes: size, permanent, free} = task.facts;
   const more = task.more ? [`… and ${plural(task.more, "more line")}`] : [];
   const rows = [element("pre", {tabindex: 0}, [...task.lines, ...more].join("\n"))];
   if (task.what === "plan") {
-    rows.unshift(element("p", {}, files ? `${plural(files, "file")}, ${bytes(size)}.${permanent ? " This cannot be undone." : " Undo brings them back."}` : "There is nothing to do: no group is decided, or all is done."));
+    rows.unshift(element("p", {}, files ? `${plural(files, "file")}, ${bytes(size)}.${permanent ? " This cannot be undone." : " Undo brings them back."}${free === null || free === undefined ? "" : ` The folder has ${bytes(free)} free.`}` : "There is nothing to do: no group is decided, or all is done."));
     if (permanent && files) rows.push(element("label", {}, `type “delete ${files}” to confirm: `, confirmed));
   }
   out.replaceChildren(...rows);
