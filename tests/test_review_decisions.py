@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libraries import library
-from twinpix.errors import UsageError
+from twinpix.errors import ReportError, UsageError
+from twinpix.model import Report
+from twinpix.report import read, read_in_parts
 from twinpix.review.decisions import Choice, Decisions, Verdict, choice_of, opened, state_of, write_export
 from twinpix.review.index import ORDERS, Filter, Index
 from twinpix.review.rules import Rule, is_below, meets
@@ -163,9 +165,16 @@ def test_a_choice_needs_a_verdict_on_every_image() -> None:
 # -- the index ------------------------------------------------------------------------------------------
 
 
+def built(report: Report, folder: Path) -> Index:
+    Index.build(report.groups, str(folder / "index.sqlite"), "head")
+    index = Index(str(folder / "index.sqlite"))
+    assert (index.head, index.complete) == ("head", True)
+    return index
+
+
 @pytest.fixture
 def index(tmp_path: Path) -> Index:
-    return Index.build(library(tmp_path, 7), str(tmp_path / "index.sqlite"))
+    return built(library(tmp_path, 7), tmp_path)
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -216,14 +225,46 @@ def test_names_that_are_no_text_are_shown_escaped_and_read_unchanged(tmp_path: P
     report = library(tmp_path, 1)
     text = json.dumps(report.to_dict()).replace("0 copy.png", "0 \\udcff\\n copy.png")
     (tmp_path / "r.json").write_text(text)
-    from twinpix.report import read
-
-    index = Index.build(read(str(tmp_path / "r.json")), str(tmp_path / "index.sqlite"))
+    index = built(read(str(tmp_path / "r.json")), tmp_path)
     (group,) = index.groups(Filter(text="\\udcff"), "number", 0, 1)
     assert group["images"][1]["name"] == "photos/0 \\udcff\\n copy.png"
     image = index.image(2)
     assert image is not None
     assert image.path == "photos/0 \udcff\n copy.png"
+
+
+def test_a_report_in_parts_is_the_report(tmp_path: Path) -> None:
+    report = library(tmp_path, 4)
+    report.save(tmp_path / "ours.json")
+    (tmp_path / "other.json").write_text(json.dumps(report.to_dict(), indent=2))
+    library(tmp_path / "empty", 0).save(tmp_path / "empty.json")
+    for name in ("ours.json", "other.json", "empty.json"):
+        head, groups = read_in_parts(str(tmp_path / name))
+        whole = read(str(tmp_path / name))
+        assert list(groups) == whole.groups
+        assert (head.roots, head.base, head.counts, head.references) == (
+            whole.roots,
+            whole.base,
+            whole.counts,
+            whole.references,
+        )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        (b'"keeper": "photos/2.png"', b'"keeper": "photos/9.png"', "not one of its members"),
+        (b'"id": 3', b'"id": "x"', "no valid report"),
+        (b'"roots": ', b'"roots": 5, "x": ', "no valid report"),
+    ],
+)
+def test_a_fault_in_a_part_of_a_report_is_found(tmp_path: Path, old: bytes, new: bytes, reason: str) -> None:
+    library(tmp_path, 4).save(tmp_path / "r.json")
+    data = (tmp_path / "r.json").read_bytes()
+    assert data.count(old) == 1
+    (tmp_path / "r.json").write_bytes(data.replace(old, new))
+    with pytest.raises(ReportError, match=reason):
+        list(read_in_parts(str(tmp_path / "r.json"))[1])
 
 
 # -- rules ----------------------------------------------------------------------------------------------

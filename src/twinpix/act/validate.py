@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from twinpix import paths
 from twinpix.act.actions.base import Scope
@@ -52,27 +52,37 @@ def sound_places(report: Report) -> dict[str, str]:
     Raises `ReportError` if the report is inconsistent, or names files outside its folders.
     """
     places: dict[str, str] = {}
-    faults = list(_faults(report, places))
-    if faults:
-        more = f"\n  … and {len(faults) - _MAX_LISTED} more" if len(faults) > _MAX_LISTED else ""
-        listed = "".join(f"\n  {fault}" for fault in faults[:_MAX_LISTED])
-        count = plural(len(faults), "fault")
-        raise ReportError(f"the report cannot be trusted ({count}); nothing was changed:{listed}{more}")
+    if faults := list(_faults(report, places)):
+        raise _untrusted(faults)
     return places
 
 
+def sound_groups(report: Report, groups: Iterable[Group]) -> Iterator[Group]:
+    """Yield the groups of a report that is read in parts; raises `ReportError` at the first fault of one."""
+    places, seen, numbers = Places(report), dict[str, int](), set[int]()
+    for fault in _head_faults(report):
+        raise _untrusted([fault])
+    for group in groups:
+        faults = [*_of_number(group, numbers), *_of_group(group, places, seen, {})]
+        if faults:
+            raise _untrusted(faults)
+        yield group
+
+
+def _untrusted(faults: Sequence[str]) -> ReportError:
+    more = f"\n  … and {len(faults) - _MAX_LISTED} more" if len(faults) > _MAX_LISTED else ""
+    listed = "".join(f"\n  {fault}" for fault in faults[:_MAX_LISTED])
+    count = plural(len(faults), "fault")
+    return ReportError(f"the report cannot be trusted ({count}); nothing was changed:{listed}{more}")
+
+
 def _faults(report: Report, known: dict[str, str]) -> Iterator[str]:
-    if not os.path.isabs(report.base):
-        yield f"its base is no absolute path: {printable(report.base)}"
+    for fault in _head_faults(report):
+        yield fault
         return
-    for folder in (report.base, *report.roots, *report.references):
-        if not paths.is_name(folder):
-            yield f"no folder can have the name {printable(folder)}"
-            return
-        if os.pardir in folder.split(os.sep) and not _is_plain(report, folder):
-            yield f"{printable(folder)} has .. after a symbolic link: run find on its real path"
-            return
-    yield from _numbers(report)
+    numbers = set[int]()
+    for group in report.groups:
+        yield from _of_number(group, numbers)
     places = Places(report)
     seen: dict[str, int] = {}
     for group in report.groups:
@@ -83,13 +93,24 @@ def _faults(report: Report, known: dict[str, str]) -> Iterator[str]:
             yield f"{printable(image.path)} is outside the folders that were scanned"
 
 
-def _numbers(report: Report) -> Iterator[str]:
-    """Check that each group has its own number, from 1 on."""
-    seen = set[int]()
-    for group in report.groups:
-        if group.id < 1 or group.id in seen:
-            yield f"group {group.id}: {'two groups have this number' if group.id in seen else 'numbers begin at 1'}"
-        seen.add(group.id)
+def _head_faults(report: Report) -> Iterator[str]:
+    if not os.path.isabs(report.base):
+        yield f"its base is no absolute path: {printable(report.base)}"
+        return
+    for folder in (report.base, *report.roots, *report.references):
+        if not paths.is_name(folder):
+            yield f"no folder can have the name {printable(folder)}"
+            return
+        if os.pardir in folder.split(os.sep) and not _is_plain(report, folder):
+            yield f"{printable(folder)} has .. after a symbolic link: run find on its real path"
+            return
+
+
+def _of_number(group: Group, seen: set[int]) -> Iterator[str]:
+    """Check that a group has a number of its own, from 1 on."""
+    if group.id < 1 or group.id in seen:
+        yield f"group {group.id}: {'two groups have this number' if group.id in seen else 'numbers begin at 1'}"
+    seen.add(group.id)
 
 
 def _of_group(group: Group, places: "Places", seen: dict[str, int], found: dict[str, str]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from twinpix.report.base import (
     save,
     writer,
 )
-from twinpix.report.json import read, to_plain
+from twinpix.report.json import read, read_in_parts, to_plain
 
 __all__ = [
     "Writer",
@@ -21,6 +21,7 @@ __all__ = [
     "format_of",
     "is_binary",
     "read",
+    "read_in_parts",
     "save",
     "to_arrow",
     "to_pandas",

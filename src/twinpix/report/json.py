@@ -1,6 +1,7 @@
 """The report as JSON, schema `twinpix.report/2`: complete, and readable again."""
 
 import codecs
+import io
 import json as stdlib
 import math
 import os
@@ -8,12 +9,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, BinaryIO, ClassVar
 
 from twinpix import plugins
 from twinpix.errors import ReportError, UsageError, system_reason
 from twinpix.machine import no_garbage_collection
-from twinpix.model import IDENTICAL, SCHEMA, SCHEMAS, DistanceUnit, Report, Traits, relate_to_keeper
+from twinpix.model import IDENTICAL, SCHEMA, SCHEMAS, DistanceUnit, Group, Report, Traits, relate_to_keeper
 from twinpix.outputs import Kind
 from twinpix.report.base import is_table, kind_of
 from twinpix.text import printable
@@ -89,12 +90,8 @@ def read(path: str) -> Report:
     """Read a report; raises `UsageError` if it does not exist, `ReportError` if it is invalid."""
     import msgspec
 
-    try:
-        with open(path, "rb") as file:
-            data = file.read()
-    except OSError as error:
-        how = "check the path, or write a report first"
-        raise UsageError(f"cannot read the report {path}: {system_reason(error)}; {how}") from None
+    with _opened(path) as file:
+        data = file.read()
     try:
         schema = _schema_of(data)
         if schema not in SCHEMAS:
@@ -121,9 +118,75 @@ def read(path: str) -> Report:
             how = "save the result of find as a .json file"
             raise ReportError(f"{path}: this {kind.name} cannot be read, only a JSON report can; {how}") from None
         raise ReportError(f"{path} is no report: {error}. Give the JSON report that find wrote") from None
-    if wrong := _contradiction(report):
+    if wrong := _contradiction(report.groups):
         raise ReportError(f"{path}: the report cannot be trusted: {wrong}; run find again")
     return report if schema == SCHEMA else _with_relations(report)
+
+
+def read_in_parts(path: str) -> tuple[Report, Iterator[Group]]:
+    """Read a report without its groups and its images in no group, and yield the groups one after the other.
+
+    The first group is there after a part of the time. Raises the errors of `read`, those of a group when it is reached.
+    """
+    with _opened(path) as file:
+        data = file.read()
+    parts = _cut_groups(data)
+    if parts is None:
+        report = read(path)
+        return report, iter(report.groups)
+    head, lines = parts
+    try:
+        return _decode_report(head), _decode_groups(path, lines)
+    except ValueError as error:
+        raise ReportError(f"{path} is no valid report: {error}; run find again") from None
+
+
+def _cut_groups(data: bytes) -> tuple[bytes, bytes] | None:
+    """Return a report without its groups and images in no group, and the lines of the groups.
+
+    None if another program has written it: this one writes a group on each line, and no other line begins in this way.
+    """
+    if _SCHEMA_FIRST.match(data) is None or _schema_of(data) != SCHEMA:
+        return None
+    if _SURROGATE.search(data) or _ALTERED_AS_TEXT.search(data):
+        return None
+    cut = _cut_list(data, b'\n"groups": [\n')
+    if cut is None:
+        return None
+    head, lines = cut
+    without = _cut_list(head, b'\n"unique": [\n')
+    return (without[0] if without else head), lines
+
+
+def _cut_list(data: bytes, name: bytes) -> tuple[bytes, bytes] | None:
+    """Return JSON with an empty list in place of one whose rows have a line each, and these lines."""
+    start = data.find(name)
+    end = data.find(b"\n]", start)
+    if start < 0 or end < 0:
+        return None
+    return data[: start + len(name) - 1] + data[end + 1 :], data[start + len(name) : end]
+
+
+def _decode_groups(path: str, lines: bytes) -> Iterator[Group]:
+    import msgspec
+
+    decoder = msgspec.json.Decoder(Group)
+    for line in io.BytesIO(lines):
+        try:
+            group = decoder.decode(line.rstrip(b",\n"))
+        except ValueError as error:
+            raise ReportError(f"{path} is no valid report: {error}; run find again") from None
+        if wrong := _contradiction([group]):
+            raise ReportError(f"{path}: the report cannot be trusted: {wrong}; run find again")
+        yield group
+
+
+def _opened(path: str) -> BinaryIO:
+    try:
+        return open(path, "rb")
+    except OSError as error:
+        how = "check the path, or write a report first"
+        raise UsageError(f"cannot read the report {path}: {system_reason(error)}; {how}") from None
 
 
 def _decode_report(data: bytes) -> Report:
@@ -153,9 +216,9 @@ def _with_relations(report: Report) -> Report:
     return replace(report, groups=groups)
 
 
-def _contradiction(found: Report) -> str:
+def _contradiction(groups: Iterable[Group]) -> str:
     """Return an inconsistency within a group, or "". All readers of a report rely on this check."""
-    for group in found.groups:
+    for group in groups:
         known = {member.path for member in group.members}
         if group.keeper not in known:
             return f"group {group.id}: the keeper, {printable(group.keeper)}, is not one of its members"

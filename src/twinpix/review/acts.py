@@ -125,10 +125,14 @@ class Acts:
             reports.read(self._sitting.path),
             act,
             sidecars=sidecars,  # type: ignore[arg-type]  # `plan` checks it
-            choices=self._sitting.kept(),
+            choices=self._kept(),
             dealt_with=run.dealt_with,
             source=self._sitting.path,
         )
+
+    def _kept(self) -> dict[int, list[str]]:
+        self._sitting.wait()
+        return self._sitting.kept()
 
     def _undo(self, task: Task, journal: str) -> None:
         path = next((name for name in session.journals_of(self._sitting.path) if os.path.basename(name) == journal), "")

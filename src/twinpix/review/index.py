@@ -5,17 +5,18 @@ import json
 import os
 import posixpath
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import count
+from itertools import count, islice
 from typing import Any, NamedTuple
 
-from twinpix.model import IDENTICAL, Group, Match, Member, Report, Traits, is_uri
+from twinpix.model import IDENTICAL, Group, Match, Member, Traits, is_uri
 from twinpix.report import to_plain
 from twinpix.text import printable
 
 _TABLES = """
+CREATE TABLE facts(name TEXT PRIMARY KEY, value TEXT);
 CREATE TABLE groups(
     id INTEGER PRIMARY KEY, keeper INTEGER, reason TEXT, members INTEGER, bytes INTEGER, certainty REAL,
     newest INTEGER, path TEXT, warned INTEGER, state TEXT NOT NULL DEFAULT '');
@@ -44,7 +45,8 @@ UNVERIFIED = 0.5
 """Certainty of a copy that was matched by a hash alone, or via a third image: below each verified one."""
 
 _CHOICES = 500  # values of a filter that the page offers
-_BATCH = 1000  # groups that are written at once
+_FIRST_BATCH, _BATCH = 200, 2000  # groups that are written at once; the first ones are shown early
+_BUSY_SECONDS = 60.0  # to wait while groups are written
 
 PAGE = 200  # most groups that one request returns
 
@@ -95,22 +97,45 @@ class Index:
         self._db = self._connect()
 
     @classmethod
-    def build(cls, report: Report, path: str) -> "Index":
-        """Write the index of a report to a new file."""
-        with contextlib.closing(sqlite3.connect(path)) as db, db:
-            db.execute("PRAGMA journal_mode=OFF")
+    def build(cls, groups: Iterable[Group], path: str, head: str = "") -> None:
+        """Write the groups of a report to a new file, from which others can read meanwhile; `head` is kept with them.
+
+        The orders of groups are right when `complete` is true.
+        """
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            db.execute("PRAGMA journal_mode=WAL")  # readers do not wait
             db.execute("PRAGMA synchronous=OFF")  # it is made again from the report
             db.executescript(_TABLES)
-            numbers = count(1)
-            for start in range(0, len(report.groups), _BATCH):
-                some = report.groups[start : start + _BATCH]
-                made = [_rows(group, numbers) for group in some]
-                db.executemany(
-                    f"INSERT INTO images VALUES({','.join('?' * 20)})", (row for _, images in made for row in images)
-                )
-                db.executemany(f"INSERT INTO groups VALUES({','.join('?' * 9)}, '')", (row for row, _ in made))
+            numbers, rest, size = count(1), iter(groups), _FIRST_BATCH
+            while some := [_rows(group, numbers) for group in islice(rest, size)]:
+                with db:
+                    images = (row for _, rows in some for row in rows)
+                    db.executemany(f"INSERT INTO images VALUES({','.join('?' * 20)})", images)
+                    db.executemany(f"INSERT INTO groups VALUES({','.join('?' * 9)}, '')", (row for row, _ in some))
+                    db.execute("INSERT OR IGNORE INTO facts VALUES('head', ?)", [head])
+                size = _BATCH
+            with db:
+                db.execute("INSERT OR IGNORE INTO facts VALUES('head', ?)", [head])
             db.executescript(_INDEXES)
-        return cls(path)
+            with db:
+                db.execute("INSERT INTO facts VALUES('complete', '')")
+
+    @property
+    def head(self) -> str | None:
+        """What `build` was given; None while there is no group to be shown."""
+        return self._fact("head")
+
+    @property
+    def complete(self) -> bool:
+        """Whether all groups are there."""
+        return self._fact("complete") is not None
+
+    def _fact(self, name: str) -> str | None:
+        try:
+            row = self._db.execute("SELECT value FROM facts WHERE name=?", [name]).fetchone()
+        except sqlite3.OperationalError:  # no table yet
+            return None
+        return str(row[0]) if row else None
 
     def close(self) -> None:
         self._db.close()
@@ -183,9 +208,11 @@ class Index:
         rows = self._db.execute(f"SELECT id FROM groups {where} ORDER BY {ORDERS[order]}", values)
         return [number for (number,) in rows]
 
-    def set_states(self, states: Mapping[int, str]) -> None:
-        """Note the state of groups: `decided`, `later`, or "" for undecided."""
+    def set_states(self, states: Mapping[int, str], *, only: bool = False) -> None:
+        """Note the state of groups: `decided`, `later`, or "" for undecided; with `only`, all others are undecided."""
         with self._db:
+            if only:
+                self._db.execute("UPDATE groups SET state='' WHERE state != ''")
             self._db.executemany("UPDATE groups SET state=? WHERE id=?", [(word, at) for at, word in states.items()])
 
     def states(self) -> dict[str, int]:
@@ -217,7 +244,7 @@ class Index:
         return images
 
     def _connect(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self._path, check_same_thread=False)
+        db = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, check_same_thread=False)
         db.create_function("folded", 1, lambda text: str(text).casefold(), deterministic=True)
         return db
 

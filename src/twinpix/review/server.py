@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
@@ -99,7 +99,8 @@ class _Pages:
 
     async def head(self, request: Request) -> Response:
         head = self.sitting.head
-        facts = {field.name: getattr(head, field.name) for field in fields(head)}
+        facts = head._asdict()
+        facts["complete"] = await run_in_threadpool(lambda: self.sitting.complete)
         choices = await run_in_threadpool(self.sitting.index.choices)
         more = {"actions": ACTIONS, "orders": list(ORDERS), "largest": LARGEST_SIDE, **rules_of(head.keep)}
         return JSONResponse({**facts, **more, "choices": choices, "states": self.sitting.index.states()})
@@ -110,11 +111,11 @@ class _Pages:
         chosen, order = _filter(request.query_params), _order(request.query_params)
         start, number = _number(request.query_params, "start"), _number(request.query_params, "number", PAGE)
         index = self.sitting.index
+        complete = await run_in_threadpool(lambda: self.sitting.complete)  # notes the decisions that are known
         count, images, size = await run_in_threadpool(index.count, chosen)
         groups = await run_in_threadpool(index.groups, chosen, order, start, number)
-        return JSONResponse(
-            {"count": count, "images": images, "bytes": size, "groups": groups, "states": index.states()}
-        )
+        facts = {"count": count, "images": images, "bytes": size, "states": index.states()}
+        return JSONResponse({**facts, "groups": groups, "complete": complete})
 
     async def group(self, request: Request) -> Response:
         number = request.path_params["group"]
@@ -156,6 +157,7 @@ class _Pages:
             bool(body.get("more_pixels")),
             str(body.get("keep") or ""),
         )
+        await run_in_threadpool(self.sitting.wait)
         found = await run_in_threadpool(self.sitting.accept, chosen, rule, apply=bool(body.get("apply")))
         return JSONResponse(found)
 

@@ -1,23 +1,26 @@
 """One sitting: the index of a report, the decisions about its groups, the images, and the acts of the user."""
 
+import json
 import os
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from twinpix import machine
 from twinpix import report as reports
-from twinpix.act.validate import sound_places
+from twinpix.act.validate import sound_groups
 from twinpix.encoding.options import Options
 from twinpix.encoding.session import open_store
-from twinpix.errors import UsageError
+from twinpix.errors import UsageError, WorkerError
 from twinpix.executors import Begin, Local, Lost
 from twinpix.executors.service import Service
-from twinpix.model import is_uri
+from twinpix.machine import no_garbage_collection
+from twinpix.model import Report, is_uri
 from twinpix.progress import Progress
 from twinpix.review.decisions import Choice, Decisions, Verdict, choice_of, state_of
 from twinpix.review.index import Filter, Image, Index
@@ -25,12 +28,12 @@ from twinpix.review.pictures import Draw, Laid, Request
 from twinpix.review.rules import LEAST, ChooseKeepers, Decided, Rule, meets
 from twinpix.store import Store
 
+_POLL_SECONDS = 0.02  # between looks whether the first groups are there
 _READ_SECONDS = 3600.0  # limit for reading the largest report; a terminal shows that it is being read
 _DRAW_SECONDS = 60.0  # limit for one image, as that of `find`
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """Facts about a report that the page shows."""
 
     roots: list[str]
@@ -50,15 +53,16 @@ class Head:
 class BuildIndex:
     """Reads a report and writes its index, in a process of its own: the memory of the report is free afterwards."""
 
-    def __call__(self, batch: Sequence[tuple[str, str]], begin: Begin) -> list[Head]:
+    def __call__(self, batch: Sequence[tuple[str, str]], begin: Begin) -> list[None]:
         begin(0)
-        return [_build(*each) for each in batch]
+        for path, index in batch:
+            report, groups = reports.read_in_parts(path)
+            with no_garbage_collection():
+                Index.build(sound_groups(report, groups), index, json.dumps(_head(report)._asdict()))
+        return [None] * len(batch)
 
 
-def _build(path: str, index: str) -> Head:
-    report = reports.read(path)
-    sound_places(report)
-    Index.build(report, index).close()
+def _head(report: Report) -> Head:
     counts = report.counts
     return Head(
         report.roots,
@@ -66,9 +70,9 @@ def _build(path: str, index: str) -> Head:
         report.spec,
         report.created,
         report.unit,
-        len(report.groups),
-        sum(len(group.discards) for group in report.groups),
-        sum(group.bytes_reclaimable for group in report.groups),
+        counts.groups,
+        counts.discards,
+        counts.bytes_reclaimable,
         len(report.similar),
         counts.failures,
         report.keep,
@@ -83,15 +87,18 @@ class Sitting:
         self.options = options
         self._folder = tempfile.mkdtemp(prefix="twinpix-review-")
         self._lock = threading.RLock()
+        self._recalled = False
         self._by_rules: dict[str, dict[int, str]] = {}  # paths of keepers by the keep rules that were asked for last
         try:
-            self.head = self._read()
             self.index = Index(os.path.join(self._folder, "index.sqlite"))
+            self._reading = threading.Thread(target=self._read, daemon=True)
+            self._error: Exception | None = None
+            self._reading.start()
+            self.head = self._wait_for_head()
             self._stores = open_store(options, Progress())
             self._store: Store = self._stores.__enter__()
             self.decisions = Decisions.of(self._store)
             self._images = Service(Draw(), max(2, machine.cores()), _DRAW_SECONDS)
-            self._recall()
             self._warm()
         except BaseException:
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -251,15 +258,41 @@ class Sitting:
             out[group] = [keeper.path, *stay]
         return out
 
-    def _read(self) -> Head:
-        """Read the report in a process of its own; raises the errors of `report.read`."""
-        executor = Local(workers=1, timeout=_READ_SECONDS)
-        batch = [(self.path, os.path.join(self._folder, "index.sqlite"))]
-        ((_, head),) = executor.map(BuildIndex(), [batch])
-        if isinstance(head, Lost):
-            raise MemoryError(head.reason)
-        found: Head = head
-        return found
+    @property
+    def complete(self) -> bool:
+        """Whether all groups are there, with their decisions; raises the error that ended the reading of the report."""
+        if self._error is not None:
+            raise self._error
+        if not self._recalled and self.index.complete:
+            with self._lock:
+                if not self._recalled:
+                    self._recall()
+                    self._recalled = True
+        return self._recalled
+
+    def wait(self) -> None:
+        """Wait until all groups are there."""
+        self._reading.join()
+        _ = self.complete
+
+    def _read(self) -> None:
+        """Read the report in a process of its own."""
+        try:
+            executor = Local(workers=1, timeout=_READ_SECONDS)
+            batch = [(self.path, os.path.join(self._folder, "index.sqlite"))]
+            ((_, lost),) = executor.map(BuildIndex(), [batch])
+            if isinstance(lost, Lost):
+                raise WorkerError(f"the report cannot be read: {lost.reason}")
+        except Exception as error:  # noqa: BLE001 - it is raised where the report is needed
+            self._error = error
+
+    def _wait_for_head(self) -> Head:
+        """Return the facts about the report when its first groups are there; raises the errors of `report.read`."""
+        while (head := self.index.head) is None:
+            if not self._reading.is_alive() and (head := self.index.head) is None:
+                raise self._error or WorkerError("the report cannot be read")
+            time.sleep(_POLL_SECONDS)
+        return Head(**json.loads(head))
 
     def _warm(self) -> None:
         """Let every worker load what it needs for a pair, before the user looks at the first one."""
@@ -271,13 +304,9 @@ class Sitting:
     def _recall(self) -> None:
         """Note the groups that are decided already, now or with an earlier report."""
         known = self.decisions.all()
-        if not known:
-            self.index.set_states(dict.fromkeys(self.index.ids(Filter(state="decided")), ""))
-            self.index.set_states(dict.fromkeys(self.index.ids(Filter(state="later")), ""))
-            return
-        groups = self.index.by_group()
+        groups = self.index.by_group() if known else ()
         states = {group: state_of(choice_of([image.digest for image in images], known)) for group, images in groups}
-        self.index.set_states(states)
+        self.index.set_states({group: state for group, state in states.items() if state}, only=True)
 
 
 def _number_of(path: str | None, images: Sequence[Image]) -> int | None:

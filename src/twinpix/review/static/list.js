@@ -32,6 +32,13 @@ export class List {
     await this.select(Math.min(Math.max(0, place), this.count - 1));
   }
 
+  /** Fetch the list again and stay at the group that is shown. */
+  async refresh() {
+    const shown = this.at(this.place)?.id;
+    const {place} = shown === undefined ? {place: null} : await get(`/api/groups/${shown}/place`, this.query());
+    await this.reload(place ?? 0);
+  }
+
   async fetch(part) {
     if (this.parts.has(part)) return this.parts.get(part);
     const asked = get("/api/groups", {...this.query(), start: part * PART, number: PART});

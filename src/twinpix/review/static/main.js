@@ -10,6 +10,7 @@ import {List} from "./list.js";
 import {byId, element, say} from "./text.js";
 
 const SEARCH_MS = 250; // after the last key
+const WAIT_MS = 300;
 
 async function start() {
   const head = await get("/api/head");
@@ -37,7 +38,16 @@ async function start() {
   compare.draw();
   if (!head.groups) { byId("count").textContent = "The report has no groups of copies."; return; }
   await list.reload();
+  if (!head.complete) wait(list).catch(fail);
   document.documentElement.dataset.ready = "1";
+}
+
+/** While the report is still being read, the first groups are shown; then the whole list, in its order. */
+async function wait(list) {
+  byId("count").textContent += " – the report is being read";
+  while (!(await get("/api/groups", {number: 1})).complete) await new Promise(done => setTimeout(done, WAIT_MS));
+  if (list.place > 0 || document.querySelector("dialog[open]")) await list.refresh();
+  else await list.reload();
 }
 
 function fail(error) { say(error.message); }
