@@ -31,6 +31,10 @@ class Kind(NamedTuple):
         return f'{{"format": "{self.format}"'.encode()
 
 
+OBJECTS = Kind("twinpix.objects/1", "a run that moves objects", "choose another journal by --journal FILE", mode=0o600)
+"""Journals of objects that were moved in their store; `undo` recognises them."""
+
+
 class JournalFile:
     """An open journal.
 
@@ -57,7 +61,7 @@ class JournalFile:
             data = data[os.write(self.handle, data) :]
         os.fsync(self.handle)
 
-    def _begin(self, header: Mapping[str, str]) -> None:
+    def _begin(self, header: Mapping[str, Any]) -> None:
         version = importlib.import_module("twinpix").__version__  # the package imports nothing of its own by itself
         os.ftruncate(self.handle, 0)
         self.header = {"format": self._kind.format, "version": version, "id": secrets.token_hex(8), **header}
@@ -90,14 +94,14 @@ class JournalFile:
                 self.unread.append(number)
         return True
 
-    def _require(self, header: Mapping[str, str], same: str) -> None:
+    def _require(self, header: Mapping[str, Any], same: str) -> None:
         if self.header.get(same) != header[same]:
             what = "another report, or of this one before it was written again"
             raise RefusedError(f"{self.path} is the journal of {self._kind.what} of {what}: {self._kind.advice}")
 
 
 @contextlib.contextmanager
-def opened(path: str, kind: Kind, header: Mapping[str, str] | None = None, *, same: str = "") -> Iterator[JournalFile]:
+def opened(path: str, kind: Kind, header: Mapping[str, Any] | None = None, *, same: str = "") -> Iterator[JournalFile]:
     """Open a journal to write to it, and create it if `header` is given.
 
     `same` names the value of the header that must be that of an earlier run. Raises `RefusedError` for a file that is
@@ -122,7 +126,10 @@ def opened(path: str, kind: Kind, header: Mapping[str, str] | None = None, *, sa
 
 
 def read(path: str, kind: Kind) -> JournalFile | None:
-    """Read a journal that another process may be writing; None if there is none. Raises `RefusedError`, `OutputError`."""
+    """Read a journal that another process may be writing; None if there is none.
+
+    Raises `RefusedError`, `OutputError`.
+    """
     try:
         handle = os.open(path, os.O_RDONLY | _FLAGS)
     except FileNotFoundError:
