@@ -135,7 +135,7 @@ class _Run:
             try:
                 transfer.drop_copy()
             except StepError as error:
-                words += f"; a copy of it is at {transfer.target} ({error}); the next run removes it"
+                words += f"; a copy of it is at {transfer.target} ({error}); the next run examines it"
                 if error.kind is SkipKind.DENIED:
                     self._outcome.stopped = (
                         f"stopped, because the store does not permit to delete objects; a copy is at {transfer.target}"

@@ -52,10 +52,13 @@ def plan_objects(
     if not any(map(is_remote, named)) and not any(is_remote(row.path) for row in left):
         raise UsageError(f"{NONE_NAMED}: use --move DIR for files, --export TARGET for archives and tables")
     tops = tops_of(report.roots, named)
-    _require_outside(target, [*tops, *tops_of(report.references, named)])
+    scanned = [folder for folder, whole in {**tops, **tops_of(report.references, named)}.items() if whole]
+    _require_outside(target, scanned)
     planner = _Planner(report, target, images, named, sidecars)
     planner.skipped += [Skipped(row.path, row.reason, row.group, kind=SkipKind.PARTLY_COMPARED) for row in left]
     units = planner.units(moved or {})
+    for unit in units:
+        _require_outside(unit.steps[0].target, scanned)
     return ObjectPlan(
         target=target,
         report=os.path.abspath(source) if source else "",
