@@ -38,6 +38,9 @@ def s3_server() -> Iterator[Any]:
 class FailingProxy(ThreadingHTTPServer):
     """A proxy in front of an S3 server, which it forwards to; `answer` may give another status for a request.
 
+    It gets the method, the path and the names of the headers in lower case, and returns 0 to forward the request, a
+    status to answer instead, and a negative status to answer after the request was forwarded.
+
     The signature of a request is of the address of the proxy, which the server of moto does not check.
     """
 
@@ -45,7 +48,7 @@ class FailingProxy(ThreadingHTTPServer):
 
     def __init__(self, server: str) -> None:
         self.server = server.removeprefix("http://")
-        self.answer: Callable[[str, str], int] = lambda method, path: 0  # 0: forward; -1: forward, and answer 503
+        self.answer: Callable[[str, str, set[str]], int] = lambda method, path, headers: 0
         self.asked: list[tuple[str, str]] = []
         super().__init__(("127.0.0.1", 0), _Forwarding)
 
@@ -61,7 +64,7 @@ class _Forwarding(BaseHTTPRequestHandler):
     def _forward(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.server.asked.append((self.command, self.path))
-        status = self.server.answer(self.command, self.path)
+        status = self.server.answer(self.command, self.path, {name.lower() for name in self.headers})
         if status <= 0:
             there = http.client.HTTPConnection(self.server.server, timeout=30)
             there.request(self.command, self.path, body=body or None, headers=dict(self.headers))
@@ -71,8 +74,8 @@ class _Forwarding(BaseHTTPRequestHandler):
             if status == 0:
                 self._reply(found.status, headers, data)
                 return
-            status = 503
-        code = "AccessDenied" if status == 403 else "SlowDown"
+            status = -status
+        code = {403: "AccessDenied", 412: "PreconditionFailed", 501: "NotImplemented", 503: "SlowDown"}[status]
         text = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{code}</Message></Error>".encode()
         self._reply(status, [("Content-Type", "application/xml")], text)
 

@@ -14,7 +14,7 @@ from twinpix.act.steps import Facts, Skipped
 from twinpix.errors import ImageError, RefusedError, SkipKind, StepError, UsageError
 from twinpix.model import Relation, Report, in_container, is_remote
 from twinpix.sources import storage
-from twinpix.sources.credentials import show_url
+from twinpix.sources.credentials import forget, private_url, show_url
 from twinpix.sources.redundant import Redundant, redundant_images
 from twinpix.text import printable
 
@@ -73,11 +73,15 @@ def plan_objects(
 
 def checked_target(url: str) -> str:
     """Return the URL of a target folder without a final slash; raises `UsageError` unless its store can be written."""
-    target = show_url(url).rstrip("/")
+    target = show_url(url)
+    if private_url(target) != target:
+        forget(target)
+        raise UsageError(f"{target}: user, password and query are not used; set those of the store's library instead")
+    target = target.rstrip("/")
     scheme, _, rest = target.partition("://")
     instead = "name a folder of the store that has the images, such as s3://bucket/duplicates"
     if not rest or any(mark in target for mark in "*?#"):
-        raise UsageError(f"{url} names no folder of a store: {instead}")
+        raise UsageError(f"{target or url} names no folder of a store: {instead}")
     try:
         if not changes.can_copy(target) or scheme == "memory":
             raise UsageError(

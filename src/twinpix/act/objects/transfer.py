@@ -39,9 +39,20 @@ class Transfer:
         try:
             changes.copy(self.source, self.target, self.seen)
         except StepError as error:
-            self._begun = error.kind is not SkipKind.NAME_TAKEN  # what has the name is another object
-            raise
+            if error.kind is not SkipKind.NAME_TAKEN or not self._was_copied():
+                self._begun = error.kind is not SkipKind.NAME_TAKEN  # what has the name is another object
+                raise
         self._made = self._require_copy()
+
+    def _was_copied(self) -> bool:
+        """True if the copy exists, although the store refused it: a request whose answer is lost is made again."""
+        try:
+            self._require_copy()
+        except StepError as error:
+            if error.kind is SkipKind.CHANGED:
+                return False
+            raise
+        return True
 
     def adopt(self) -> None:
         """Take an existing object for the copy, if it has the bytes of the source, which was read; else `StepError`."""
@@ -57,7 +68,7 @@ class Transfer:
         assert self._sums is not None
         made = reading.look(self.target)
         if made is None:
-            raise StepError("could not be copied: the store has no copy afterwards", SkipKind.SYSTEM)
+            raise StepError("could not be copied: the store has no copy afterwards", SkipKind.CHANGED)
         same = made.size == self._size
         if same and made.etag != self._sums.md5:
             same = reading.sums_of(self.target, made.size).digest == self._digest
