@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import xxhash
@@ -591,6 +591,10 @@ def test_a_journal_of_others_is_refused(s3: Any, tmp_path: Path, capsys: pytest.
     journal.unlink()
     journal.symlink_to("copy.jsonl")
     assert run(["resolve", str(report), "--move", TO, "--apply"]) == 3
+    os.mkfifo("pipe")
+    assert run(["resolve", str(report), "--move", TO, "--apply", "--journal", "pipe"]) == 3
+    assert run(["resolve", str(report), "--move", TO, "--journal", "pipe"]) == 3
+    assert run(["undo", "pipe"]) != 0
     (tmp_path / "other.jsonl").write_text("notes\n")
     assert run(["resolve", str(report), "--move", TO, "--apply", "--journal", "other.jsonl"]) == 3
     assert "is not the journal of a run that moves objects" in capsys.readouterr().err
@@ -704,6 +708,49 @@ def test_a_deletion_that_the_store_refuses_is_looked_at(
     assert held(s3) == moved_to(1)
     proxy.answer = lambda method, path, headers: 0
     assert twinpix.undo(str(journal_of(tmp_path))).objects == 2
+
+
+def test_a_run_ends_if_the_store_is_gone(
+    s3: Any, proxy: FailingProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from twinpix.act.objects import move
+
+    monkeypatch.setattr(move, "_FAILURES", 2)
+    report, before = library(s3, tmp_path, 1), held(s3)
+    proxy.answer = lambda method, path, headers: 501 if method == "PUT" else 0
+    assert run(["resolve", str(report), "--move", TO, "--apply"]) == 3
+    assert "stopped after 2 failures in a row" in capsys.readouterr().out
+    assert held(s3) == before
+
+
+def test_a_store_without_conditions_and_etags(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Another store of fsspec: its objects have a time and no ETag, so each copy is read."""
+    fsspec = pytest.importorskip("fsspec")
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    class Shelf(MemoryFileSystem):  # type: ignore[misc]
+        protocol = "shelf"
+        store: ClassVar[dict[str, Any]] = {}
+        pseudo_dirs: ClassVar[list[str]] = [""]
+
+        @classmethod
+        def _strip_protocol(cls, path: str) -> str:
+            return str(super()._strip_protocol(path.removeprefix("shelf://")))
+
+    fsspec.register_implementation("shelf", Shelf, clobber=True)
+    fs = Shelf()
+    for name in ("in/a/1.png", "in/b/1.png", "in/b/1.xmp", "in/c/2.png"):
+        fs.pipe_file(name, image(1) if name.endswith("png") else b"edits")
+    names = [f"shelf://in/{name}" for name in ("a/1.png", "b/1.png", "c/2.png")]
+    save(report_of(tmp_path, [names], roots=["shelf://in"]), tmp_path / "r.json")
+    before = {name: fs.cat_file(name) for name in fs.find("")}
+    assert run(["resolve", "r.json", "--move", "shelf://out", "--apply"]) == 0
+    assert "1.xmp: the keeper has none of that kind" in capsys.readouterr().out
+    assert sorted(fs.find("")) == ["/in/a/1.png", "/in/b/1.png", "/in/b/1.xmp", "/out/c/2.png"]
+    assert run(["resolve", "r.json", "--move", "shelf://out", "--apply", "--sidecars", "all"]) == 0
+    assert sorted(fs.find("out")) == ["/out/b/1.png", "/out/b/1.xmp", "/out/c/2.png"]
+    assert twinpix.undo(str(journal_of(tmp_path))).objects == 3
+    assert {name: fs.cat_file(name) for name in fs.find("")} == before
 
 
 def test_two_runs_exclude_each_other(s3: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,12 +8,13 @@ import importlib
 import json
 import os
 import secrets
+import stat
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from twinpix.errors import OutputError, RefusedError, system_reason
 
-_FLAGS = os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_FLAGS = os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 _HEAD = 4096  # bytes that are read to recognise a journal
 
 
@@ -68,7 +69,9 @@ class JournalFile:
         self.append(self.header)
 
     def _read(self) -> bool:
-        """Read the lines of earlier runs; False if there is no complete header."""
+        """Read the lines of earlier runs; False if there is no complete header. Raises `RefusedError`."""
+        if not stat.S_ISREG(os.fstat(self.handle).st_mode):  # reading a named pipe would wait
+            raise RefusedError(f"{self.path} is no regular file: {self._kind.advice}")
         with open(os.dup(self.handle), "rb") as file:
             file.seek(0)
             data = file.read()
@@ -146,6 +149,8 @@ def read(path: str, kind: Kind) -> JournalFile | None:
 def is_one(path: str, kind: Kind) -> bool:
     """True for a journal of this kind, by its first bytes."""
     try:
+        if not os.path.isfile(path):  # opening a named pipe would wait
+            return False
         with open(path, "rb") as file:
             return file.read(_HEAD).startswith(kind.begin)
     except OSError:

@@ -88,7 +88,8 @@ class ObjectJournal:
 
     def begin(self, units: Iterable[ObjectUnit]) -> list[ObjectUnit]:
         """Write all steps of a run to the disk; returns them with new numbers. Raises `OutputError`."""
-        number, unit_number = len(self.steps), len({step.unit for step in self.steps.values()})
+        number = max(self.steps, default=-1) + 1
+        unit_number = max((step.unit for step in self.steps.values()), default=-1) + 1
         out = []
         for unit in units:
             steps = []

@@ -16,6 +16,9 @@ from twinpix.errors import SkipKind, StepError, system_reason
 from twinpix.progress import ProgressLike, progress_of
 from twinpix.sources import storage
 
+_FAILURES = 2 * storage.REQUESTS
+"""Units in a row that fail because of the store, after which a run ends: each of them takes seconds."""
+
 
 def move_objects(plan: ObjectPlan, journal: ObjectJournal, progress: ProgressLike = None) -> Outcome:
     """Move the objects of a plan; all steps are in the journal, on the disk, before the first change.
@@ -46,6 +49,7 @@ class _Run:
         self._keepers = Keepers()
         self._reserved = {step.target for step in journal.steps.values()}  # by all steps: threads do not share a name
         self._lock = threading.Lock()
+        self._failures = 0  # units in a row that failed because of the store
 
     def group(self, units: Sequence[ObjectUnit]) -> int:
         """Move the units of a group, one after the other; returns their number."""
@@ -103,6 +107,7 @@ class _Run:
         return target
 
     def _note_done(self, unit: ObjectUnit) -> None:
+        self._failures = 0
         self._outcome.done += len(unit.steps)
         self._outcome.bytes += sum(step.size for step in unit.steps)
         try:
@@ -125,6 +130,9 @@ class _Run:
             why += f"; the journal could not be written: {system_reason(second)}; the next run repairs this"
             self._outcome.stopped = self._outcome.stopped or f"stopped: {why}"
         self._outcome.skipped.append(Skipped(unit.steps[0].source, why, unit.group, True, error.kind))
+        self._failures += error.kind is SkipKind.SYSTEM
+        if self._failures >= _FAILURES:
+            self._outcome.stopped = self._outcome.stopped or f"stopped after {_FAILURES} failures in a row"
 
     def _drop_copies(self, transfers: Sequence[tuple[ObjectStep, Transfer]], why: str) -> str:
         """Remove the copies of a unit of which nothing was deleted; returns the words about those that stay."""

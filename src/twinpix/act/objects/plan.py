@@ -19,6 +19,7 @@ from twinpix.sources.redundant import Redundant, redundant_images
 from twinpix.text import printable
 
 NONE_NAMED = "--move URL moves objects of a store, and the report names none that can go"
+_WITH_BUCKETS = frozenset({"s3", "s3a", "gs", "gcs"})  # schemes of stores that create no bucket by a copy
 
 
 def plan_objects(
@@ -89,7 +90,7 @@ def checked_target(url: str) -> str:
             )
         bucket = f"{scheme}://{rest.partition('/')[0]}"
         try:
-            exists = storage.object_now(bucket) is not None
+            exists = scheme not in _WITH_BUCKETS or storage.object_now(bucket) is not None
         except ImageError:  # rights for single folders do not allow that
             exists = True
     except ImageError as error:

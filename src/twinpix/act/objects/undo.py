@@ -1,6 +1,7 @@
 """Undo the moves of a journal of objects: copy back, check the copy, delete the moved object."""
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 
 from twinpix.act.lock import acting_once
 from twinpix.act.objects import reading, recovery
@@ -32,23 +33,30 @@ def undo_objects(path: str, progress: ProgressLike = None) -> Outcome:
             Skipped(path, f"line {number} cannot be read: its step is not undone", 0, True, SkipKind.UNREADABLE)
             for number in journal.unread
         ]
-        steps = [
-            journal.steps[number] for number in sorted(journal.states, reverse=True) if journal.states[number] == "done"
-        ]
-        with progress_of(progress).stage("undo", len(steps)), defer_interrupts() as asked:
+        steps: dict[str, list[ObjectStep]] = defaultdict(list)  # by old URL: the steps of one follow each other
+        for number in sorted(journal.states, reverse=True):
+            if journal.states[number] == "done":
+                steps[journal.steps[number].source].append(journal.steps[number])
+        with progress_of(progress).stage("undo", sum(map(len, steps.values()))), defer_interrupts() as asked:
             run = _Undo(journal, outcome, asked)
-            for _ in storage.ahead(run.step, steps):
-                progress_of(progress).advance()
+            for count in storage.ahead(run.all, list(steps.values())):
+                progress_of(progress).advance(count)
     return outcome
 
 
 class _Undo:
-    """One undo; `step` is called in several threads."""
+    """One undo; its methods are called in several threads, each for objects of other names."""
 
     def __init__(self, journal: ObjectJournal, outcome: Outcome, asked: Callable[[], bool]) -> None:
         self._journal, self._outcome, self._asked = journal, outcome, asked
 
-    def step(self, step: ObjectStep) -> None:
+    def all(self, steps: Sequence[ObjectStep]) -> int:
+        """Undo steps, one after the other; returns their number."""
+        for step in steps:
+            self._step(step)
+        return len(steps)
+
+    def _step(self, step: ObjectStep) -> None:
         """Undo one step, or record why it is left."""
         if self._asked():
             self._outcome.stopped = self._outcome.stopped or STOPPED
