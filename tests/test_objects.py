@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -448,6 +449,27 @@ def test_a_unit_is_moved_as_a_whole_or_not(
     assert held(s3) == before
 
 
+def test_an_image_with_a_companion_object_elsewhere_stays(s3: Any, tmp_path: Path) -> None:
+    put(s3, {f"photos/images/{n}.png": image(1) for n in range(2)} | {"photos/labels/1.txt": b"0 1 2 3 4"})
+    report = report_of(tmp_path, [[f"s3://photos/images/{n}.png" for n in range(2)]], roots=["s3://photos/images"])
+    plan = plan_objects(report, TO, sidecars="all")
+    (left,) = plan.skipped
+    assert "has the companion object s3://photos/labels/1.txt, which is outside of the scanned folders" in left.reason
+    assert [step.target for step in plan_objects(report, TO, sidecars="keep").steps] == [f"{TO}/1.png"]
+    both = plan_objects(replace(report, roots=["s3://photos"]), TO, sidecars="all").steps
+    assert [step.target for step in both] == [f"{TO}/images/1.png", f"{TO}/labels/1.txt"]
+
+
+def test_without_the_right_to_list_an_image_stays(s3: Any, tmp_path: Path) -> None:
+    library(s3, tmp_path, 1)
+    with failing_proxy() as proxy:
+        report = Report.load(tmp_path / "r.json")
+        proxy.answer = lambda method, path, headers: 403 if "list-type=2" in path and "prefix=b" in path else 0
+        plan = plan_objects(report, TO)
+    assert [step.source for step in plan.steps] == ["s3://photos/c/0.png"]
+    assert ["cannot be listed: permission denied" in row.reason for row in plan.skipped] == [True]
+
+
 def test_a_raw_and_jpeg_pair_goes_together_or_stays(s3: Any, tmp_path: Path) -> None:
     put(s3, {f"photos/{folder}/{n}.{end}": image(n) for folder in "ab" for n in (0, 1) for end in ("jpg", "nef")})
     put(s3, {"photos/b/1.nef": image(7)})
@@ -751,6 +773,21 @@ def test_a_store_without_conditions_and_etags(tmp_path: Path, capsys: pytest.Cap
     assert sorted(fs.find("out")) == ["/out/b/1.png", "/out/b/1.xmp", "/out/c/2.png"]
     assert twinpix.undo(str(journal_of(tmp_path))).objects == 3
     assert {name: fs.cat_file(name) for name in fs.find("")} == before
+
+
+def test_ctrl_c_ends_a_run_between_two_objects(s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report, real = library(s3, tmp_path, 1), changes.copy
+
+    def copy(source: str, target: str, seen: Any) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        real(source, target, seen)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(changes, "copy", copy)
+        assert run(["resolve", str(report), "--move", TO, "--apply"]) == 130
+    assert held(s3, "dups") == {"dups/here/b/0.png": image(0)}
+    assert run(["resolve", str(report), "--move", TO, "--apply"]) == 0
+    assert held(s3) == moved_to(1)
 
 
 def test_two_runs_exclude_each_other(s3: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,6 @@ import contextlib
 import os
 from collections.abc import Callable
 
-from twinpix import journals
 from twinpix.act import actions, filesystem, journal
 from twinpix.act.actions.base import Linking, LostError
 from twinpix.act.locate import Seeker
@@ -78,6 +77,10 @@ def undo(path: str, progress: ProgressLike = None) -> Outcome:
 
 def _is_of_objects(path: str) -> bool:
     """True for a journal of objects of a store, which has its own package."""
+    if not os.path.isfile(path) or journal.is_one(path):
+        return False
+    from twinpix import journals  # most journals are of files, and undo loads few modules
+
     return journals.is_one(path, journals.OBJECTS)
 
 

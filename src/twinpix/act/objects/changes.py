@@ -94,8 +94,9 @@ def _request(url: str, call: Callable[[Any, str], bool], what: str) -> bool:
     try:
         return bool(storage.retried(url, call))
     except ImageError as error:
-        kind = SkipKind.DENIED if "permission denied" in error.reason else SkipKind.SYSTEM
-        raise StepError(f"could not be {what}: {error.reason}", kind) from None
+        if "permission denied" in error.reason:
+            raise StepError(f"could not be {what}: {error.reason}", SkipKind.DENIED) from None
+        raise StepError(f"could not be {what}: {error.reason}", SkipKind.SYSTEM) from None
 
 
 def _is_s3(url: str) -> bool:

@@ -153,11 +153,14 @@ def _names_at(folder: str) -> frozenset[str]:
     return frozenset(name for name, _ in reading.asked(lambda: storage.names_in_folder(folder)))
 
 
-def problem_of(url: str, folders: Folders, names: ObjectNames) -> str:
-    """Return why the companion objects of an image cannot be found or moved; "" if they can."""
+def problem_of(url: str, folders: Folders, names: ObjectNames, *, alone: bool) -> str:
+    """Return why an image stays because of its companion objects: they cannot be listed or, unless `alone`, moved."""
     try:
         folders.owners_of_mask(url)
-        outside = [side for side in folders.of(url).sidecars if not names.is_inside(side)]
+        outside = [] if alone else [side for side in folders.of(url).sidecars if not names.is_inside(side)]
     except StepError as error:
         return f"its companion objects cannot be listed: {error}"
-    return f"has the companion object {outside[0]}, which is outside of the scanned folders" if outside else ""
+    if not outside:
+        return ""
+    where = f"has the companion object {outside[0]}, which is outside of the scanned folders"
+    return f"{where}; --sidecars keep moves the image alone"

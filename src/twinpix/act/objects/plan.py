@@ -191,7 +191,9 @@ class _Planner:
             why = f"is in another store than {self._target}: use --move with a URL of its store"
             self.skipped.append(Skipped(image.uri, why, image.group, kind=SkipKind.IN_STORE))
         elif not self._names.is_inside(image.uri):
-            self.skipped.append(Skipped(image.uri, "is outside the scanned folders", image.group, True))
+            self.skipped.append(
+                Skipped(image.uri, "is outside the scanned folders", image.group, True, SkipKind.OUTSIDE)
+            )
         else:
             return True
         return False
@@ -235,10 +237,8 @@ class _Planner:
 
     def _leave_unlisted(self, items: dict[str, Item], folders: ObjectFolders) -> None:
         for url, item in list(items.items()):
-            why = problem_of(url, folders, self._names)
-            if why and (self._sidecars != "keep" or "cannot be listed" in why):
+            if why := problem_of(url, folders, self._names, alone=self._sidecars == "keep"):
                 del items[url]
-                why += "; --sidecars keep moves the image alone" if self._sidecars != "keep" else ""
                 self.skipped.append(Skipped(url, why, item.group, kind=SkipKind.WITH_COMPANION))
 
     def _version(self, url: str) -> str:
