@@ -1,7 +1,7 @@
 """Companion objects of images in a store, by the rules for companion files, and the targets of both."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, partial
 
 from twinpix import paths
@@ -12,7 +12,7 @@ from twinpix.act.sidecars.folders import Companions, Folders
 from twinpix.act.sidecars.listing import READ, Listing, listing_from, listing_of, names_in, names_in_text
 from twinpix.act.steps import Facts
 from twinpix.errors import StepError
-from twinpix.model import is_remote
+from twinpix.model import Report, is_remote
 from twinpix.sources import storage
 from twinpix.sources.uris import expand
 
@@ -97,9 +97,9 @@ def _as_url(path: str) -> str:
 class ObjectNames:
     """Assigns targets: each object at its place in the tree below the target, under a name that no object has."""
 
-    def __init__(self, target: str, roots: Sequence[str], images: Iterable[str]) -> None:
+    def __init__(self, target: str, tops: Mapping[str, bool]) -> None:
         self._target = target
-        self.tops = tops_of(roots, images)
+        self.tops = tops
         named = names_of([top for top, folder in self.tops.items() if folder])
         self._trees = sorted(((top, named.get(top, "")) for top in self.tops), key=lambda each: -len(each[0]))
         self._taken: set[str] = set()
@@ -128,9 +128,10 @@ class ObjectNames:
         return url in self._taken or name in self._listing(folder)
 
 
-def tops_of(roots: Iterable[str], images: Iterable[str]) -> dict[str, bool]:
-    """Return the folders that were searched, without a final slash; False for that of an object named by itself."""
-    named = set(images)
+def tops_of(report: Report, roots: Iterable[str]) -> dict[str, bool]:
+    """Return the folders of these paths of a report, without a final slash; False for that of an object as a path."""
+    named = {member.path for group in report.groups for member in group.members}
+    named |= {image.path for image in report.unique or ()}
     found: dict[str, bool] = {}
     for root in (url for given in roots if is_remote(given) for url in expand(given)):
         if "*" in root:

@@ -52,10 +52,10 @@ def plan_objects(
     named = [image.uri for image in images]
     if not any(map(is_remote, named)) and not any(is_remote(row.path) for row in left):
         raise UsageError(f"{NONE_NAMED}: use --move DIR for files, --export TARGET for archives and tables")
-    tops = tops_of(report.roots, named)
-    scanned = [folder for folder, whole in {**tops, **tops_of(report.references, named)}.items() if whole]
+    tops, references = tops_of(report, report.roots), tops_of(report, report.references)
+    scanned = [folder for folder, whole in (*tops.items(), *references.items()) if whole]
     _require_outside(target, scanned)
-    planner = _Planner(report, target, images, named, sidecars)
+    planner = _Planner(report, target, images, tops, sidecars)
     planner.skipped += [Skipped(row.path, row.reason, row.group, kind=SkipKind.PARTLY_COMPARED) for row in left]
     units = planner.units(moved or {})
     for unit in units:
@@ -112,13 +112,14 @@ def _require_outside(target: str, folders: Sequence[str]) -> None:
 
 class _Planner:
     def __init__(
-        self, report: Report, target: str, images: Sequence[Redundant], named: Sequence[str], sidecars: Sidecars
+        self, report: Report, target: str, images: Sequence[Redundant], tops: Mapping[str, bool], sidecars: Sidecars
     ) -> None:
         self._report, self._target, self._images, self._sidecars = report, target, images, sidecars
         self._members = {member.path for group in report.groups for member in group.members}
         self._members |= {image.path for image in report.unique or ()}
-        self._names = ObjectNames(target, report.roots, named)
-        self._references = tuple(f"{folder}/" for folder in tops_of(report.references, named))
+        self._names = ObjectNames(target, tops)
+        references = tops_of(report, report.references)
+        self._references = tuple(f"{folder}/" for folder, whole in references.items() if whole)
         self._files = ObjectFiles()
         self._versions: dict[str, str] = {}
         self.skipped: list[Skipped] = []

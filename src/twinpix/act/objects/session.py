@@ -37,8 +37,7 @@ def open_run(report: Report, source: str, target: str, *, path: str | None, appl
         found = journals.read(path)
         yield ObjectRun(None, found.moved() if found else {}, [])
         return
-    images = [member.path for group in report.groups for member in group.members]
-    tops = list(tops_of(report.roots, images))
+    tops = list(tops_of(report, report.roots))
     with acting(source), journals.opened(path, report=source, target=target, roots=tops) as log:
         journals.require_near(log)
         left = recover(log)
