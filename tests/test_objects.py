@@ -1,5 +1,6 @@
 """resolve --move URL: redundant objects of a store are moved within it, and undo moves them back."""
 
+import errno
 import json
 import os
 import random
@@ -25,6 +26,7 @@ from twinpix.act.objects.journal import ObjectJournal, opened
 from twinpix.act.objects.plan import plan_objects
 from twinpix.cli.app import run
 from twinpix.errors import RefusedError, SkipKind, StepError, UsageError
+from twinpix.journals import JournalFile
 from twinpix.model import Counts, Group, Match, Member, Report, Unique, is_remote
 from twinpix.sources import read
 from twinpix.sources.storage import object_now
@@ -773,6 +775,31 @@ def test_a_store_without_conditions_and_etags(tmp_path: Path, capsys: pytest.Cap
     assert sorted(fs.find("out")) == ["/out/b/1.png", "/out/b/1.xmp", "/out/c/2.png"]
     assert twinpix.undo(str(journal_of(tmp_path))).objects == 3
     assert {name: fs.cat_file(name) for name in fs.find("")} == before
+
+
+@pytest.mark.parametrize("line", range(1, 7))
+def test_a_journal_that_cannot_be_written_loses_nothing(
+    line: int, s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a full disk: a half of a line is written, then an error."""
+    report, before, real, count = library(s3, tmp_path, 1), held(s3), JournalFile._write, [line]
+
+    def write(self: JournalFile, text: str) -> None:
+        count[0] -= 1
+        if not count[0]:
+            os.write(self.handle, text.encode()[: len(text) // 2])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(self, text)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(JournalFile, "_write", write)
+        assert run(["resolve", str(report), "--move", TO, "--apply"]) == 3
+    assert held(s3)["photos/a/0.png"] == image(0)
+    assert len(held(s3)) == len(before)
+    assert run(["resolve", str(report), "--move", TO, "--apply"]) == 0
+    assert held(s3) == moved_to(1)
+    assert twinpix.undo(str(journal_of(tmp_path))).skipped == []
+    assert held(s3) == before
 
 
 def test_ctrl_c_ends_a_run_between_two_objects(s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

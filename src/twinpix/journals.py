@@ -53,8 +53,14 @@ class JournalFile:
         self.unread: list[int] = []
 
     def append(self, *lines: Mapping[str, Any]) -> None:
-        """Write lines to the disk; raises `OSError`."""
-        self._write("".join(f"{json.dumps(line)}\n" for line in lines))
+        """Write lines to the disk; raises `OSError`, and then none of them is in the file."""
+        size = os.fstat(self.handle).st_size
+        try:
+            self._write("".join(f"{json.dumps(line)}\n" for line in lines))
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self.handle, size)
+            raise
 
     def _write(self, text: str) -> None:
         data = text.encode()
@@ -122,7 +128,10 @@ def opened(path: str, kind: Kind, header: Mapping[str, Any] | None = None, *, sa
                 made._require(header, same)
             os.ftruncate(handle, made._size)
         elif header is not None:
-            made._begin(header)
+            try:
+                made._begin(header)
+            except OSError as error:
+                raise OutputError(f"cannot write {path}: {system_reason(error)}") from None
         yield made
     finally:
         os.close(handle)

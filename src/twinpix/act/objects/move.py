@@ -107,9 +107,10 @@ class _Run:
         return target
 
     def _note_done(self, unit: ObjectUnit) -> None:
-        self._failures = 0
-        self._outcome.done += len(unit.steps)
-        self._outcome.bytes += sum(step.size for step in unit.steps)
+        with self._lock:
+            self._failures = 0
+            self._outcome.done += len(unit.steps)
+            self._outcome.bytes += sum(step.size for step in unit.steps)
         try:
             for step in unit.steps:
                 self._journal.note(step.number, "done")
@@ -130,9 +131,10 @@ class _Run:
             why += f"; the journal could not be written: {system_reason(second)}; the next run repairs this"
             self._outcome.stopped = self._outcome.stopped or f"stopped: {why}"
         self._outcome.skipped.append(Skipped(unit.steps[0].source, why, unit.group, True, error.kind))
-        self._failures += error.kind is SkipKind.SYSTEM
-        if self._failures >= _FAILURES:
-            self._outcome.stopped = self._outcome.stopped or f"stopped after {_FAILURES} failures in a row"
+        with self._lock:
+            self._failures += error.kind is SkipKind.SYSTEM
+            if self._failures >= _FAILURES:
+                self._outcome.stopped = self._outcome.stopped or f"stopped after {_FAILURES} failures in a row"
 
     def _drop_copies(self, transfers: Sequence[tuple[ObjectStep, Transfer]], why: str) -> str:
         """Remove the copies of a unit of which nothing was deleted; returns the words about those that stay."""

@@ -1,5 +1,6 @@
 """Undo the moves of a journal of objects: copy back, check the copy, delete the moved object."""
 
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
@@ -49,6 +50,7 @@ class _Undo:
 
     def __init__(self, journal: ObjectJournal, outcome: Outcome, asked: Callable[[], bool]) -> None:
         self._journal, self._outcome, self._asked = journal, outcome, asked
+        self._lock = threading.Lock()
 
     def all(self, steps: Sequence[ObjectStep]) -> int:
         """Undo steps, one after the other; returns their number."""
@@ -72,7 +74,8 @@ class _Undo:
             self._outcome.stopped = f"the journal could not be written: {system_reason(error)}; run undo again"
             return
         if restored:
-            _count(self._outcome, step)
+            with self._lock:
+                _count(self._outcome, step)
 
     def _take_back(self, step: ObjectStep) -> bool:
         """Move an object back; False if it is there. Raises `StepError` if it is left, `OSError` of the journal."""
