@@ -43,11 +43,11 @@ from twinpix.sources.kinds import tar
 from twinpix.sources.kinds.tar import Tar
 from twinpix.sources.kinds.zip import Zip
 from twinpix.sources.positional import PositionalFile
+from twinpix.sources.redundant import list_redundant
 from twinpix.sources.uris import container, expand, uri_of
 from twinpix.usecases.exporting import plan as planning
 from twinpix.usecases.exporting import write as writing
 from twinpix.usecases.exporting.plan import plan_export
-from twinpix.usecases.exporting.redundant import list_redundant
 from twinpix.usecases.exporting.shards import Exported, ExportPlan, key_of
 from twinpix.usecases.exporting.write import write_export
 
@@ -884,7 +884,8 @@ def _check_continued(plan: ExportPlan, folder: Path, expected: Mapping[str, byte
 
 def test_an_export_killed_at_each_step_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before and after each write of the journal, each rename and each check."""
-    from twinpix.usecases.exporting import journal, targets
+    from twinpix import journals
+    from twinpix.usecases.exporting import targets
 
     report = shards(tmp_path, count=3, members=6)
     _write(plan_export(report, "whole"))
@@ -908,8 +909,8 @@ def test_an_export_killed_at_each_step_is_continued(tmp_path: Path, monkeypatch:
 
         def work(plan: ExportPlan = plan, count: list[int] = count) -> None:
             for module, name in (
-                *((journal.Journal, "_write"), (targets, "rename_new"), (writing, "_verify"), (writing, "_copy")),
-                *((targets.Output, "write"), (targets.Output, "sync"), (journal.Journal, "_read")),
+                *((journals.JournalFile, "_write"), (targets, "rename_new"), (writing, "_verify"), (writing, "_copy")),
+                *((targets.Output, "write"), (targets.Output, "sync"), (journals.JournalFile, "_read")),
             ):
                 setattr(module, name, count_down(getattr(module, name), count))
             _write(plan)

@@ -27,6 +27,8 @@ class SkipKind(StrEnum):
     KEEPER_EMPTIED = "keeper-emptied"  # the keeper is in a trash, snapshot or cache folder
     OTHER_BYTES = "other-bytes"  # the action replaces only files with the keeper's bytes
     IN_CONTAINER = "in-container"  # it or the keeper is inside an archive
+    IN_STORE = "in-store"  # it or the keeper is an object of a store, or is in another store than the target
+    IS_FILE = "is-file"  # it is a file, and objects of a store are moved
     IN_LIBRARY = "in-library"  # it is in a library of another program
     IN_REFERENCE = "in-reference"  # it is in a reference folder
     BEHIND_LINK = "behind-link"  # it is reached through a symbolic link
@@ -51,7 +53,8 @@ class SkipKind(StrEnum):
     NAME_TAKEN = "name-taken"  # another file has its name
     PERMANENT = "permanent"  # the action has no undo
     UNREADABLE = "unreadable"  # a line of the journal cannot be read
-    SYSTEM = "system"  # an error of the operating system
+    DENIED = "denied"  # the store denies the permission
+    SYSTEM = "system"  # an error of the operating system, or of a store
 
 
 class TwinpixError(Exception):

@@ -24,6 +24,7 @@ class Outcome:
         skipped: Files that were left alone, with the reason.
         stopped: Why the run ended early; "" if it did not.
         copies: Of `done`, the copies that undo removed.
+        objects: Of `done`, the objects of a store that undo moved back.
 
     Example:
         >>> plan = twinpix.plan(twinpix.find("photos", store=None), "move:to=duplicates")
@@ -39,6 +40,7 @@ class Outcome:
     skipped: list[Skipped] = field(default_factory=list)
     stopped: str = ""
     copies: int = 0
+    objects: int = 0
 
 
 @contextlib.contextmanager

@@ -24,7 +24,7 @@ def undo(path: str, progress: ProgressLike = None) -> Outcome:
     """Undo the steps of a journal, the last one first. May be called again: steps that were undone are skipped.
 
     Args:
-        path: Path of a journal that `apply` wrote.
+        path: Path of a journal that `apply`, or `resolve --move URL`, wrote.
         progress: As for `find`.
 
     Returns:
@@ -47,6 +47,10 @@ def undo(path: str, progress: ProgressLike = None) -> Outcome:
     """
     progress = progress_of(progress)
     path = os.path.realpath(path)
+    if _is_of_objects(path):
+        from twinpix.act.objects.undo import undo_objects
+
+        return undo_objects(path, progress)
     with acting_once():
         record = journal.read(path)
         require_near(record)
@@ -69,6 +73,15 @@ def undo(path: str, progress: ProgressLike = None) -> Outcome:
         finally:
             log.close()
     return outcome
+
+
+def _is_of_objects(path: str) -> bool:
+    """True for a journal of objects of a store, which has its own package."""
+    if not os.path.isfile(path) or journal.is_one(path):
+        return False
+    from twinpix import journals  # most journals are of files, and undo loads few modules
+
+    return journals.is_one(path, journals.OBJECTS)
 
 
 def require_near(record: journal.Record) -> None:

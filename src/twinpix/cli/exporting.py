@@ -10,9 +10,9 @@ from twinpix.cli import common
 from twinpix.errors import Exit
 from twinpix.model import Relation, Report
 from twinpix.progress.terminal import progress
+from twinpix.sources.redundant import list_redundant
 from twinpix.ui import export_text
 from twinpix.usecases.exporting.plan import plan_export
-from twinpix.usecases.exporting.redundant import list_redundant
 from twinpix.usecases.exporting.write import write_export
 
 

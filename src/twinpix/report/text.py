@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from twinpix.model import DistanceUnit, Group, Match, Member, Report, can_change, in_container
+from twinpix.model import DistanceUnit, Group, Match, Member, Report, can_change, in_container, is_remote
 from twinpix.outputs import Kind
 from twinpix.report.base import describe_difference, describe_low_detail
 from twinpix.text import bytes_text, plural, printable
@@ -51,10 +51,12 @@ def summary(report: Report) -> str:
         )
     ]
     if bound := _count_bound(report):
-        who = "it or its keeper is" if bound == 1 else "they or their keepers are"
-        lines.append(f"{plural(bound, 'further duplicate')} cannot be moved or removed: {who} in an archive or store")
+        who, verb = ("it or its keeper is", "is") if bound == 1 else ("they or their keepers are", "are")
+        lines.append(f"{plural(bound, 'further duplicate')} {verb} not in these counts: {who} in an archive or store")
         if any(in_container(member.path) for group in report.groups for member in group.redundant):
             lines.append("resolve --export writes archives and tables again without duplicates, --list lists these")
+        if any(is_remote(member.path) for group in report.groups for member in group.redundant):
+            lines.append("resolve --move URL, as s3://bucket/duplicates, moves objects within their store")
     if report.table and report.groups:
         lines.append("resolve --export writes the table again without the rows of duplicates")
     if report.guarded:

@@ -37,3 +37,8 @@ def show_url(url: str) -> str:
 def private_url(url: str) -> str:
     """Return the complete URL of one that `show_url` returned in this process."""
     return machine.shared.get(url, url)
+
+
+def forget(url: str) -> None:
+    """Forget the complete URL of one that `show_url` returned."""
+    machine.shared.pop(url, None)

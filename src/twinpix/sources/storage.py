@@ -73,7 +73,7 @@ def status_of(location: str) -> Status:
 @lru_cache(maxsize=64)
 def _recent_status(url: str, process: tuple[int, int], period: int) -> Status:
     """Return the status of an object as it was within the last seconds: a shard is asked for once, not for a member."""
-    return _remote_status(url, info_of(url))
+    return remote_status(url, info_of(url))
 
 
 def open_file(location: str) -> BinaryIO:
@@ -82,7 +82,7 @@ def open_file(location: str) -> BinaryIO:
     Each process opens its own: a forked one shares the position in the file with its parent.
     """
     if is_remote(location):
-        file: BinaryIO = _retried(location, lambda fs, path: fs.open(path, "rb", block_size=_BLOCK))
+        file: BinaryIO = retried(location, lambda fs, path: fs.open(path, "rb", block_size=_BLOCK))
         return file
     regular(location)  # opening a named pipe would wait
     try:
@@ -95,7 +95,7 @@ def read_head(location: str, size: int) -> bytes:
     """Return the first bytes of a file, at most `size` of them; raises `ImageError`."""
     if is_remote(location):
         size = min(size, status_of(location).size)  # a store refuses a range of an empty object
-        data: bytes = _retried(location, lambda fs, path: fs.cat_file(path, start=0, end=size)) if size else b""
+        data: bytes = retried(location, lambda fs, path: fs.cat_file(path, start=0, end=size)) if size else b""
         return data[:size]
     with open_file(location) as file:
         return file.read(size)
@@ -103,7 +103,7 @@ def read_head(location: str, size: int) -> bytes:
 
 def download(url: str, path: str, size: int) -> None:
     """Write an object of `size` bytes to a new file; raises `ImageError`, also if it has another size."""
-    _retried(url, lambda fs, key: fs.get_file(key, path))
+    retried(url, lambda fs, key: fs.get_file(key, path))
     if os.path.getsize(path) != size:
         raise ImageError("read", "changed while it was read, or the connection was lost; run again", lasting=False)
 
@@ -113,12 +113,12 @@ def read_object(url: str) -> Content:
 
     Of a large one whose name is not that of an image, such as an archive or a video, the first bytes are read before.
     """
-    before = _remote_status(url, info_of(url))
+    before = remote_status(url, info_of(url))
     if before.size > _LARGE and not claims_image(url.partition("?")[0]) and sniff(read_head(url, HEAD), url) is None:
         return Content(None, before.version, before.settled)
     if before.size > MAX_BYTES:
         raise ImageError("read", f"larger than {MAX_BYTES >> 30} GiB")
-    data: bytes = _retried(url, lambda fs, path: fs.cat_file(path))
+    data: bytes = retried(url, lambda fs, path: fs.cat_file(path))
     if before.size and len(data) != before.size:
         raise ImageError("read", "changed while it was read, or the connection was lost; run again")
     if sniff(data[:HEAD], url) is None:
@@ -218,13 +218,14 @@ def file_system(url: str) -> tuple[Any, str]:
 
 def info_of(url: str) -> dict[str, Any]:
     """Return what the store knows of an object; raises `ImageError`."""
-    info: dict[str, Any] = _retried(url, lambda fs, path: fs.info(path))
+    info: dict[str, Any] = retried(url, lambda fs, path: fs.info(path))
     if info.get("type") == "directory":
         raise ImageError("read", "a folder, not a file")
     return info
 
 
-def _remote_status(url: str, info: dict[str, Any]) -> Status:
+def remote_status(url: str, info: dict[str, Any]) -> Status:
+    """Return the status of an object from what the store knows of it."""
     # Listings of S3 have milliseconds, the answer for one object has seconds: of both the same status.
     size, modified = int(info.get("size") or 0), _modified_ns(info) // _SECOND * _SECOND
     name = next((str(info[name]) for name in _NAMES if info.get(name)), "")
@@ -234,15 +235,44 @@ def _remote_status(url: str, info: dict[str, Any]) -> Status:
     return Status(version, size, modified, bool(name) or time.time_ns() - modified > _COARSE_NS)
 
 
+def object_now(url: str) -> dict[str, Any] | None:
+    """Return what the store knows of an object or folder now; None if there is none. Raises `ImageError`."""
+
+    def find(fs: Any, path: str) -> dict[str, Any] | None:
+        fs.invalidate_cache()
+        try:
+            info: dict[str, Any] = fs.info(path)
+        except FileNotFoundError:
+            return None
+        return info
+
+    found: dict[str, Any] | None = retried(url, find)
+    return found
+
+
 def size_of_object(url: str) -> int | None:
     """Return the size of an object as the store has it now; None if there is none. Raises `ImageError`."""
+    info = object_now(url)
+    return None if info is None else int(info.get("size") or 0)
 
-    def find(fs: Any, path: str) -> int | None:
+
+def names_in_folder(url: str) -> list[tuple[str, bool]]:
+    """Return the names directly in a folder of a store, each with True for a folder; none if there is no such folder.
+
+    Raises `ImageError`.
+    """
+
+    def listed(fs: Any, path: str) -> list[dict[str, Any]]:
         fs.invalidate_cache()
-        return int(fs.info(path).get("size") or 0) if fs.exists(path) else None
+        try:
+            rows: list[dict[str, Any]] = fs.ls(path, detail=True)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        return rows
 
-    size: int | None = _retried(url, find)
-    return size
+    _, folder = file_system(url)
+    rows = [(str(info["name"]).rstrip("/"), info.get("type") == "directory") for info in retried(url, listed)]
+    return sorted((name.rpartition("/")[2], is_folder) for name, is_folder in rows if name != folder.rstrip("/"))
 
 
 def upload(path: str, url: str) -> None:
@@ -257,7 +287,7 @@ def upload(path: str, url: str) -> None:
         info: dict[str, Any] = fs.info(key)
         return info
 
-    info = _retried(url, put)
+    info = retried(url, put)
     if int(info.get("size") or 0) != os.path.getsize(path):
         raise ImageError("write", "the object has another size than the file; run again", lasting=False)
     etag = str(info.get("ETag") or info.get("etag") or "").strip('"')
@@ -279,17 +309,17 @@ def list_objects(url: str) -> list[tuple[str, Status]] | Status:
             return {name: info for name, info in fs.glob(path, detail=True).items() if info.get("type") == "file"}
         info = fs.info(path)
         if info.get("type") != "directory":
-            return _remote_status(url, info)
+            return remote_status(url, info)
         found: dict[str, dict[str, Any]] = fs.find(path, detail=True)
         return found
 
-    found = _retried(url, find)
+    found = retried(url, find)
     if isinstance(found, Status):
         return found
     fs, _ = file_system(url)
     scheme = url.partition("://")[0]
     named = [(f"{scheme}://{fs.unstrip_protocol(name).partition('://')[2]}", info) for name, info in found.items()]
-    return [(name, _remote_status(name, info)) for name, info in sorted(named, key=lambda each: each[0])]
+    return [(name, remote_status(name, info)) for name, info in sorted(named, key=lambda each: each[0])]
 
 
 def ahead(call: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
@@ -325,7 +355,7 @@ def _modified_ns(info: dict[str, Any]) -> int:
     return 0
 
 
-def _retried(url: str, call: Any) -> Any:
+def retried(url: str, call: Callable[[Any, str], Any]) -> Any:
     """Call with the file system and the path; try again after errors that may pass; raises `ImageError`."""
     fs, path = file_system(url)
     for attempt in range(1, _TRIES + 1):

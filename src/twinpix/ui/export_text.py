@@ -4,9 +4,10 @@ import os
 from collections.abc import Iterator
 
 from twinpix.report.json import dumps
+from twinpix.sources.redundant import Left
 from twinpix.text import bytes_text, plural, printable
 from twinpix.ui.outcome_text import shorten_path
-from twinpix.usecases.exporting.shards import Exported, ExportPlan, Left
+from twinpix.usecases.exporting.shards import Exported, ExportPlan
 
 _LISTED = 20  # images that stay, by line; the others are counted
 
@@ -109,7 +110,10 @@ def as_json(plan: ExportPlan, done: Exported | None = None) -> str:
         "left_out_unnamed": plan.unnamed,
         "not_exported": plan.not_exported,
         "references": plan.references,
-        "left": [row._asdict() for row in (*plan.unreadable, *plan.left, *(done.left if done else ()))],
+        "left": [
+            {"path": row.path, "reason": row.reason}
+            for row in (*plan.unreadable, *plan.left, *(done.left if done else ()))
+        ],
     }
     if done is not None:
         value["done"] = {

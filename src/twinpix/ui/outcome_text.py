@@ -16,6 +16,12 @@ def shorten_path(path: str, here: str = "") -> str:
     return printable(path.removeprefix(here or f"{os.getcwd()}{os.sep}"))
 
 
+def as_argument(path: str) -> str:
+    """Return a path as an argument of a command."""
+    name = shorten_path(path)
+    return os.path.join(os.curdir, name) if name.startswith("-") else name
+
+
 def left_alone(rows: list[Skipped]) -> Iterator[str]:
     for row in rows[:_MAX_LISTED]:
         yield f"left  {shorten_path(row.path)}: {printable(row.reason)}"

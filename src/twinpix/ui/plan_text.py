@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 from twinpix.act import actions
 from twinpix.act.outcome import Outcome
-from twinpix.act.planning.plan import INSTEAD_OF_CHANGING
+from twinpix.act.planning.plan import INSTEAD_IN_STORES, INSTEAD_OF_CHANGING
 from twinpix.act.steps import Plan, Skipped, Unit
 from twinpix.errors import SkipKind
-from twinpix.model import can_change
+from twinpix.model import can_change, in_container, is_remote
 from twinpix.report.json import dumps
 from twinpix.report.text import how
 from twinpix.text import bytes_text, plural, printable
-from twinpix.ui.outcome_text import left_alone, shorten_path
+from twinpix.ui.outcome_text import as_argument, left_alone, shorten_path
 from twinpix.ui.program import program
 
 
@@ -36,6 +36,7 @@ def lines(plan: Plan) -> Iterator[str]:
         what = "stays because of its companion files" if held == 1 else "stay because of their companion files"
         yield f"{plural(held, 'duplicate')} {what}: use --sidecars all for both, --sidecars keep for the image alone"
     yield from _inside_archives(plan, action)
+    yield from _in_stores(plan, action)
     yield from _warn_of_files_not_copied(plan)
     yield _sum(plan, action)
 
@@ -60,13 +61,13 @@ def _groups(plan: Plan, action: actions.Action, here: str) -> Iterator[str]:
 
 def _listed_skips(plan: Plan) -> list[Skipped]:
     """Return the files left alone for individual reasons; the reasons of the others are stated once."""
-    once = (SkipKind.OTHER_BYTES, SkipKind.IN_CONTAINER)
+    once = (SkipKind.OTHER_BYTES, SkipKind.IN_CONTAINER, SkipKind.IN_STORE)
     return [left for left in plan.skipped if left.kind not in once and can_change(left.path)]
 
 
 def _inside_archives(plan: Plan, action: actions.Action) -> Iterator[str]:
     """Yield how many images are left alone because they, or their keepers, are inside archives."""
-    inside = [left for left in plan.skipped if not can_change(left.path)]
+    inside = [left for left in plan.skipped if in_container(left.path)]
     changed = {stay.group for stay in plan.kept}
     if action.on == "kept":
         lost = sum(left.kind is SkipKind.NOT_COPIED for left in inside)
@@ -83,6 +84,30 @@ def _inside_archives(plan: Plan, action: actions.Action) -> Iterator[str]:
         yield f"{plural(keepers, 'group')} {what} inside {where} (--keep chooses other keepers)"
     if inside:
         yield INSTEAD_OF_CHANGING
+
+
+def _in_stores(plan: Plan, action: actions.Action) -> Iterator[str]:
+    """Yield how many images are left alone because they, or their keepers, are objects of a store."""
+    objects = [left for left in plan.skipped if is_remote(left.path)]
+    changed = {stay.group for stay in plan.kept}
+    if action.on == "kept":
+        lost = sum(left.kind is SkipKind.NOT_COPIED for left in objects)
+        if represented := len(objects) - lost:
+            yield f"{_are_objects(represented, 'image')}; another image of the same group is copied"
+        if lost:
+            yield f"{_are_objects(lost, 'image')} and not copied: copy {'it' if lost == 1 else 'them'} too"
+        return
+    if duplicates := sum(left.group in changed for left in objects):
+        yield _are_objects(duplicates, "duplicate")
+    if keepers := len(objects) - duplicates:
+        what = "is left unchanged: its keeper is an object" if keepers == 1 else "are left unchanged: their keepers are"
+        yield f"{plural(keepers, 'group')} {what}{'' if keepers == 1 else ' objects'} of a store"
+    if objects:
+        yield INSTEAD_IN_STORES
+
+
+def _are_objects(count: int, what: str) -> str:
+    return f"{plural(count, what)} {'is an object' if count == 1 else 'are objects'} of a store"
 
 
 def _are_inside(count: int, what: str) -> str:
@@ -141,13 +166,7 @@ def result(plan: Plan, outcome: Outcome) -> Iterator[str]:
     if outcome.stopped:
         yield outcome.stopped
     if outcome.done and not action.permanent:
-        yield f"to undo: {program()} undo {shlex.quote(_argument(outcome.journal))}"
-
-
-def _argument(path: str) -> str:
-    """Return a path as an argument of a command."""
-    name = shorten_path(path)
-    return os.path.join(os.curdir, name) if name.startswith("-") else name
+        yield f"to undo: {program()} undo {shlex.quote(as_argument(outcome.journal))}"
 
 
 def as_json(plan: Plan, outcome: Outcome | None = None) -> str:

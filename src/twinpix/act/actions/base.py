@@ -219,6 +219,11 @@ def absolute_folder(name: str) -> str:
     """Return the absolute path of the folder of an action's option; raises `ValueError` for an empty name."""
     if not name:
         raise ValueError("name a folder")
+    if "://" in name:
+        from twinpix.model import is_remote  # it imports numpy, which takes longer than to undo a few steps
+
+        if is_remote(name):
+            raise ValueError(f"{name} is no folder of this machine; twinpix resolve REPORT --move URL moves objects")
     return os.path.abspath(name)
 
 

@@ -6,7 +6,7 @@ same bytes. Else its bytes would be lost, or separated from their image: then th
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal
@@ -15,11 +15,33 @@ from twinpix.act import filesystem
 from twinpix.act.planning.targets import Item
 from twinpix.act.sidecars.folders import Folders
 from twinpix.act.sidecars.kinds import key, stem_of
-from twinpix.act.steps import Kept, Skipped
+from twinpix.act.steps import Facts, Kept, Skipped
 from twinpix.errors import SkipKind, StepError
 from twinpix.text import printable
 
 Sidecars = Literal["keep", "same", "all"]
+
+
+class Files:
+    """The facts and digests of files; another class answers for objects of stores."""
+
+    def facts(self, path: str) -> Facts:
+        """Return the facts of a file; raises `StepError`."""
+        return filesystem.facts_at(path)
+
+    def digest(self, path: str) -> str:
+        """Return the digest of a file; raises `StepError`."""
+        return filesystem.digest_of(path, filesystem.facts_at(path))
+
+    def names(self, path: str) -> Iterable[str]:
+        """Return the paths of a file: with that behind a symbolic link."""
+        return dict.fromkeys((path, os.path.realpath(path)))
+
+    def is_plain(self, path: str) -> bool:
+        """True for a regular file that is reached by no symbolic link."""
+        return os.path.isfile(path) and not os.path.islink(path)
+
+
 _KEPT_WITH_COMPANION = "stays with its companion file"
 
 
@@ -37,6 +59,7 @@ class Bundler:
     kept_companions: dict[str, Kept] = field(
         default_factory=dict
     )  # companions of the keeper with the bytes of others that are moved
+    files: Files = field(default_factory=Files)
 
     def __post_init__(self) -> None:
         self._of = cache(self.folders.of)
@@ -122,7 +145,7 @@ class Bundler:
             raise StepError(
                 f"{_KEPT_WITH_COMPANION} {name}, which other images are duplicates of", SkipKind.WITH_COMPANION
             )
-        facts = filesystem.facts_at(companion)
+        facts = self.files.facts(companion)
         others = [
             other
             for image in images
@@ -130,7 +153,7 @@ class Bundler:
             if _suffix(other) == _suffix(companion) and other not in going
         ]
         for other in dict.fromkeys(others):
-            there = filesystem.facts_at(other)
+            there = self.files.facts(other)
             if there.size == facts.size and there[:2] != facts[:2] and self._digest(companion) == self._digest(other):
                 if other not in self.kept_companions:
                     self.kept_companions[other] = Kept(
@@ -154,14 +177,14 @@ class Bundler:
         if item.group not in self._of_kept:
             found = list[str]()
             for kept in self.kept.get(item.group, ()):
-                for path in dict.fromkeys((kept, os.path.realpath(kept))):
-                    found += filter(_is_plain, self._of(path).sidecars)
+                for path in self.files.names(kept):
+                    found += filter(self.files.is_plain, self._of(path).sidecars)
             self._of_kept[item.group] = found
         return self._of_kept[item.group]
 
     def _digest(self, path: str) -> str:
         if path not in self._digests:
-            self._digests[path] = filesystem.digest_of(path, filesystem.facts_at(path))
+            self._digests[path] = self.files.digest(path)
         return self._digests[path]
 
     def _root(self, path: str) -> str:
@@ -172,10 +195,6 @@ class Bundler:
 
     def _join(self, a: str, b: str) -> None:
         self._joined[self._root(a)] = self._root(b)
-
-
-def _is_plain(path: str) -> bool:
-    return os.path.isfile(path) and not os.path.islink(path)
 
 
 def _suffix(path: str) -> str:

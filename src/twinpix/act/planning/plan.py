@@ -24,7 +24,7 @@ from twinpix.errors import ReportError, SkipKind, StepError, UsageError
 from twinpix.formats import claims_image
 from twinpix.machine import no_garbage_collection
 from twinpix.managed import IN_LIBRARY, in_library
-from twinpix.model import Group, Match, Member, Relation, Report, Unique, can_change, explain_partly_compared
+from twinpix.model import Group, Match, Member, Relation, Report, Unique, can_change, explain_partly_compared, is_remote
 from twinpix.paths import above, is_within_any
 from twinpix.sources.bit_rot import DAMAGED, differ_in_part, may_be_damaged
 from twinpix.text import printable
@@ -128,18 +128,32 @@ def _check_options(only: Collection[str], sidecars: str | bool) -> None:
 
 
 INSTEAD_OF_CHANGING = "--export writes archives again without their duplicates, --list lists these"
+INSTEAD_IN_STORES = "--move URL, such as --move s3://bucket/duplicates, moves objects within their store"
+_IN_STORE = f"is an object of a store: {INSTEAD_IN_STORES}"
 _IN_CONTAINER = f"is inside an archive; twinpix never changes archives: {INSTEAD_OF_CHANGING}"
-_INSTEAD = "is inside an archive: another image of its group is copied"
-_NOT_FROM_CONTAINER = "is not copied: it is inside an archive"
+_INSTEAD = "another image of its group is copied"
+_NOT_FROM_CONTAINER = "is not copied"
+_ARCHIVE = ("inside an archive", SkipKind.IN_CONTAINER)
 _UNREAD = "could not be read as an image"
 _IN_NO_GROUP = "in no group"
 _OTHER_BYTES = "has other bytes than the keeper, so a link would lose them"
 
 
+def _place_of(image: str) -> tuple[str, SkipKind]:
+    """Return where an image is that is no file of its own."""
+    return ("an object of a store", SkipKind.IN_STORE) if is_remote(image) else _ARCHIVE
+
+
+def _require_file(path: str) -> None:
+    """Raise for an image that is no file of its own."""
+    if not can_change(path):
+        kind = _place_of(path)[1]
+        raise _ByRuleError(_IN_STORE if kind is SkipKind.IN_STORE else _IN_CONTAINER, kind)
+
+
 def _facts_of(path: str, *, behind_link: bool) -> Facts:
     """Return the facts of a file; raises `StepError` if there is none."""
-    if not can_change(path):
-        raise _ByRuleError(_IN_CONTAINER, SkipKind.IN_CONTAINER)
+    _require_file(path)
     return filesystem.facts_at(os.path.realpath(path) if behind_link else path)
 
 
@@ -194,8 +208,9 @@ class _Planner:
         for member in kept:
             path = self.places[member.path]
             if not can_change(path):
-                why = f"the keeper, {printable(member.path)}, is inside an archive: no file of this group is changed"
-                self.skipped.append(Skipped(path, why, group.id, kind=SkipKind.IN_CONTAINER))
+                where, kind = _place_of(path)
+                why = f"the keeper, {printable(member.path)}, is {where}: no file of this group is changed"
+                self.skipped.append(Skipped(path, why, group.id, kind=kind))
                 return []
             try:
                 facts = self._facts(member, path)
@@ -252,8 +267,7 @@ class _Planner:
             raise _ByRuleError(why, SkipKind.RELATION)
 
     def _take(self, group: int, member: Member, path: str, match: Match | None, keepers: Sequence[Kept]) -> None:
-        if not can_change(path):
-            raise _ByRuleError(_IN_CONTAINER, SkipKind.IN_CONTAINER)
+        _require_file(path)
         if in_library(path):
             if member.protected:
                 raise _ByRuleError(IN_LIBRARY, SkipKind.IN_LIBRARY)
@@ -397,8 +411,9 @@ class _Planner:
 
     def _leave_inside(self, path: str, group: int, *, represented: bool) -> None:
         """Leave a member of an archive alone; if no copied image represents it, it counts as not copied."""
-        why = _INSTEAD if represented else _NOT_FROM_CONTAINER
-        kind = SkipKind.IN_CONTAINER if represented else SkipKind.NOT_COPIED
+        where, kind = _place_of(path)
+        why = f"is {where}: {_INSTEAD}" if represented else f"{_NOT_FROM_CONTAINER}: it is {where}"
+        kind = kind if represented else SkipKind.NOT_COPIED
         self.skipped.append(Skipped(path, why, group, kind=kind))
 
     # -- bundles and targets

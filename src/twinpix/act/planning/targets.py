@@ -38,7 +38,7 @@ class Names:
     def __init__(self, report: Report, scope: Scope, action: Action) -> None:
         self._action, self._goes = action, bool(action.target(""))
         self._outside = Outside(scope) if self._goes else None
-        self._roots = _names_of(list(dict.fromkeys(scope.roots)))
+        self._roots = names_of(list(dict.fromkeys(scope.roots)))
         self._tops = {folder_of(root): root for root in sorted(self._roots, key=len)}
         self._taken: dict[str, set[str]] = defaultdict(set)  # names by folder
         self._listing = cache(_names_in)
@@ -94,7 +94,7 @@ def _from_annotations(folder: str) -> str:
     return os.path.join(*parts[at:])
 
 
-def _names_of(roots: Sequence[str]) -> dict[str, str]:
+def names_of(roots: Sequence[str]) -> dict[str, str]:
     """Return the folder names of several roots in one target folder; a single root needs no name."""
     if len(roots) < 2:
         return dict.fromkeys(roots, "")

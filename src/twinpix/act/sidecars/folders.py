@@ -4,13 +4,13 @@ import itertools
 import os
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cache
 from typing import NamedTuple
 
 from twinpix.act.sidecars import kinds as kinds
 from twinpix.act.sidecars.kinds import key, stem_of
-from twinpix.act.sidecars.listing import listing_of, names_in
+from twinpix.act.sidecars.listing import Listing, listing_of, names_in
 from twinpix.formats import claims_raw
 
 _LEVELS = 2  # parent folders in which a folder of annotations is searched
@@ -25,15 +25,22 @@ class Companions(NamedTuple):
 
 
 class Folders:
-    """Finds companion files; each folder is listed once.
+    """Finds companion files; each folder is listed once, by `listing`, and `names` reads the text of a data file.
 
     With `by_stem`, data files (`.txt`, `.json` and others) belong to the image of the same stem beside them, as in
     tools for data sets; else only if their folder, name or text shows it.
     """
 
-    def __init__(self, *, by_stem: bool = False) -> None:
-        self._by_stem = by_stem
-        self._listing, self._names = cache(listing_of), cache(names_in)
+    def __init__(
+        self,
+        *,
+        by_stem: bool = False,
+        listing: Callable[[str], Listing] = listing_of,
+        names: Callable[[str], frozenset[str]] = names_in,
+        is_folder: Callable[[str], bool] = os.path.isdir,
+    ) -> None:
+        self._by_stem, self._is_folder = by_stem, is_folder
+        self._listing, self._names = cache(listing), cache(names)
         self._places, self._owners = cache(self._find_places), cache(self._find_owners)
         self._captioned = cache(self._find_captioned)
 
@@ -126,7 +133,7 @@ class Folders:
                     found.append(os.path.join(above, place, *way, ""))
         for pattern in kinds.FOLDERS_OF_PROGRAMS:
             found += self._find_matching(folder, pattern.split("/"))
-        return [place for place in dict.fromkeys(found) if place != folder and os.path.isdir(place)]
+        return [place for place in dict.fromkeys(found) if place != folder and self._is_folder(place)]
 
     def _find_matching(self, folder: str, patterns: list[str]) -> list[str]:
         """Return the folders below one whose names match patterns, one per level."""

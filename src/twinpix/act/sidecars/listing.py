@@ -3,12 +3,13 @@
 import json
 import os
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from twinpix.act.sidecars import kinds as kinds
 from twinpix.act.sidecars.kinds import key, stem_of
 
-_READ = 1 << 23  # bytes of a data file in which an image name is searched
+READ = 1 << 23  # bytes of a data file in which an image name is searched
 
 
 class Listing(NamedTuple):
@@ -28,12 +29,17 @@ class Listing(NamedTuple):
 
 
 def listing_of(folder: str) -> Listing:
-    found = Listing({}, {}, {}, {}, {}, [], [])
     try:
         with os.scandir(folder) as entries:
             names = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries if _may_hold(entry))
     except OSError:
-        return found  # a folder that cannot be listed has no files that could be moved
+        names = []  # a folder that cannot be listed has no files that could be moved
+    return listing_from(names)
+
+
+def listing_from(names: Iterable[tuple[str, bool]]) -> Listing:
+    """Return the listing of a folder with these names, each with True for a folder."""
+    found = Listing({}, {}, {}, {}, {}, [], [])
     for name, is_folder in names:
         if is_folder:
             found.folders.append(name)
@@ -76,9 +82,14 @@ def names_in(path: str) -> frozenset[str]:
     """Return the file names, in the form of `key`, that the text of a data file has as complete values."""
     try:
         with open(path, "rb") as file:
-            text = file.read(_READ).decode("utf-8", "replace")
+            return names_in_text(file.read(READ))
     except OSError:
         return frozenset()
+
+
+def names_in_text(data: bytes) -> frozenset[str]:
+    """Return the file names, in the form of `key`, that the text of a data file has as complete values."""
+    text = data.decode("utf-8", "replace")
     values = re.findall(r'"((?:[^"\\]|\\.){1,400})"', text) + re.findall(r">\s*([^<>]{1,400}?)\s*<", text)
     return frozenset(key(re.split(r"[\\/]", _unescape(value))[-1]) for value in values)
 

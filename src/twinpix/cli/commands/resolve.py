@@ -12,13 +12,16 @@ from twinpix import plugins
 from twinpix.act.regroup import decide_again
 from twinpix.cli import common
 from twinpix.errors import Exit, UsageError
+from twinpix.model import is_remote
+from twinpix.sources.credentials import show_url
 
 if TYPE_CHECKING:
     from twinpix.act.actions import Action
     from twinpix.model import Relation
 
 _CHOICES = (
-    "--trash, --move DIR, --copy-kept DIR, --delete, --hardlink, --symlink, --reflink, --export TARGET or --list FILE"
+    "--trash, --move DIR or URL, --copy-kept DIR, --delete, --hardlink, --symlink, --reflink, --export TARGET or "
+    "--list FILE"
 )
 
 
@@ -26,7 +29,12 @@ def resolve(
     report: Annotated[str, typer.Argument(metavar="REPORT", help="A JSON report of find.")],
     trash: Annotated[bool, typer.Option("--trash", help="Move duplicates to the system trash.")] = False,
     move: Annotated[
-        str | None, typer.Option("--move", metavar="DIR", help="Move duplicates to DIR, with their folders.")
+        str | None,
+        typer.Option(
+            "--move",
+            metavar="DIR",
+            help="Move duplicates to DIR, with their folders; objects of a store to a URL in it (s3://bucket/dups).",
+        ),
     ] = None,
     copy_kept: Annotated[
         str | None,
@@ -138,6 +146,22 @@ def resolve(
             source = os.path.abspath(report)
             return exporting.export(found, export, _relations(only), source=source, apply=apply, as_json=as_json)
         return exporting.write_list(found, str(list_to), _relations(only), null=null, force=force)
+    if move is not None and is_remote(move := show_url(move)):
+        if any(plain.values()) or any((copy_kept, action)):
+            raise UsageError(f"choose one action only for the duplicates: {_CHOICES}")
+        given = {"--interactive": interactive, "--show": show, "--store": store is not None, "--no-store": no_store}
+        if refused := next((option for option, on in given.items() if on), ""):
+            raise UsageError(f"{refused} cannot be combined with --move URL")
+        from twinpix import report as reports
+        from twinpix.cli import objects
+
+        found = reports.read(report)
+        if keep is not None or stricter is not None:
+            found = decide_again(found, keep, stricter)
+        only_these, at = _relations(only), os.path.abspath(report)
+        kind = sidecars.value
+        return objects.move(found, move, only_these, kind, source=at, journal=journal, apply=apply, as_json=as_json)
+    folders["move"] = move
     act = _action(plain, folders, action)
     from twinpix import report as reports
     from twinpix.act import actions, session

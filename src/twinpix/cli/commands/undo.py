@@ -13,7 +13,8 @@ def undo(
 ) -> int:
     """Undo a run of resolve: restore files that it moved, trashed or linked, with times and modes, and remove copies.
 
-    A file that was changed since, or whose name another file has now, is left where it is. May be run again.
+    Objects of a store are moved back. What was changed since, or whose name another file or object has now, is left
+    where it is. May be run again.
     """
     from twinpix.progress.terminal import progress
     from twinpix.text import bytes_text, plural
@@ -21,8 +22,9 @@ def undo(
 
     outcome = twinpix.undo(journal, progress())
     if outcome.done:
-        copies, back = outcome.copies, outcome.done - outcome.copies
+        copies, back = outcome.copies, outcome.done - outcome.copies - outcome.objects
         summary = [f"restored {plural(back, 'file')}"] if back else []
+        summary += [f"restored {plural(outcome.objects, 'object')}"] if outcome.objects else []
         summary += [f"removed {plural(copies, 'copy', 'copies')}"] if copies else []
         print(f"{', '.join(summary)}, {bytes_text(outcome.bytes)}")
     elif not outcome.skipped and not outcome.stopped:

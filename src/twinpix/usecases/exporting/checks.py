@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from twinpix.errors import ImageError
 from twinpix.model import is_remote, row_of
 from twinpix.sources import read
+from twinpix.sources.redundant import Redundant
 from twinpix.sources.storage import ahead, status_of, unchanged
 from twinpix.sources.uris import container, file_of
-from twinpix.usecases.exporting.shards import Redundant, Shard
+from twinpix.usecases.exporting.shards import Shard
 from twinpix.versions import UNKNOWN
 
 CHANGED = "changed since find; run find again"

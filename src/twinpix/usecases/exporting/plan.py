@@ -14,11 +14,11 @@ from twinpix.errors import ImageError, RefusedError, UsageError, system_reason
 from twinpix.formats import claims_image
 from twinpix.model import Relation, Report, is_remote
 from twinpix.sources.base import Source
+from twinpix.sources.redundant import Left, Places, Redundant, redundant_images
 from twinpix.sources.storage import status_of
 from twinpix.sources.uris import container, expand, uri_of
-from twinpix.usecases.exporting.redundant import Places, redundant_images
 from twinpix.usecases.exporting.saved import describe, saved_sets
-from twinpix.usecases.exporting.shards import ExportPlan, Left, Redundant, Sample, Shard, key_of
+from twinpix.usecases.exporting.shards import ExportPlan, Sample, Shard, key_of
 from twinpix.usecases.exporting.tables import NamedRows, named_rows, samples_of_rows
 
 NONE_NAMED = (

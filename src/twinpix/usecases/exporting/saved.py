@@ -16,10 +16,11 @@ from typing import Any, NamedTuple
 from twinpix.errors import ImageError
 from twinpix.model import is_remote
 from twinpix.sources.columns import TableSource
+from twinpix.sources.redundant import Left
 from twinpix.sources.storage import open_file, size_of_object, status_of
 from twinpix.sources.uris import container
 from twinpix.usecases.exporting.journal import Line
-from twinpix.usecases.exporting.shards import Description, Left
+from twinpix.usecases.exporting.shards import Description
 
 _STATE, _INFO, _DICT = "state.json", "dataset_info.json", "dataset_dict.json"
 _LARGEST = 64 << 20  # bytes of such a file: names of 100,000 classes take about 2 MB

@@ -5,24 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from twinpix.sources.redundant import Left, Redundant
 from twinpix.usecases.exporting.journal import Line
-
-
-class Redundant(NamedTuple):
-    """An image that may go, because it is a copy of a keeper."""
-
-    path: str  # as in the report
-    uri: str  # absolute path, or URI with the absolute path of its container
-    digest: str
-    keeper: str  # absolute, as `uri`
-    keeper_digest: str
-
-
-class Left(NamedTuple):
-    """An image that stays in the export, or a container that is not written, with the reason."""
-
-    path: str
-    reason: str
 
 
 class Sample(NamedTuple):

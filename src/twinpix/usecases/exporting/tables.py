@@ -10,8 +10,8 @@ from twinpix.errors import ImageError, UsageError
 from twinpix.formats import suffix
 from twinpix.model import Report
 from twinpix.sources.lists import copy_without_rows, named_by, rows_of
-from twinpix.usecases.exporting.redundant import Places
-from twinpix.usecases.exporting.shards import Redundant, Sample
+from twinpix.sources.redundant import Places, Redundant
+from twinpix.usecases.exporting.shards import Sample
 
 
 class NamedRows(NamedTuple):

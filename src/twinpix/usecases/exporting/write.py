@@ -10,13 +10,14 @@ from twinpix.errors import ImageError, RefusedError, StoppedError, system_reason
 from twinpix.model import is_remote
 from twinpix.progress import ProgressLike, progress_of
 from twinpix.sources.base import Entry
+from twinpix.sources.redundant import Left
 from twinpix.sources.storage import open_file, status_of, unchanged
 from twinpix.sources.uris import container
 from twinpix.text import plural
 from twinpix.usecases.exporting.checks import CHANGED, Checks
 from twinpix.usecases.exporting.journal import Journal, Line
 from twinpix.usecases.exporting.saved import text_of
-from twinpix.usecases.exporting.shards import Exported, ExportPlan, Left, Shard, key_of
+from twinpix.usecases.exporting.shards import Exported, ExportPlan, Shard, key_of
 from twinpix.usecases.exporting.tables import copy_table, verify_table
 from twinpix.usecases.exporting.targets import Folder, Output, Store, Target
 

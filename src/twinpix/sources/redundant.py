@@ -1,14 +1,35 @@
-"""Which images of a report may be left out of an export."""
+"""Which images of a report may go, because the keeper of their group stays: for exports, and for objects of stores."""
 
 import os
 from collections.abc import Collection
-from typing import get_args
+from typing import NamedTuple, get_args
 
 from twinpix.errors import UsageError
-from twinpix.model import Relation, Report, explain_partly_compared, in_container, is_remote, is_uri, row_of
+from twinpix.model import Match, Relation, Report, explain_partly_compared, in_container, is_remote, is_uri, row_of
 from twinpix.sources.bit_rot import DAMAGED, differ_in_part, may_be_damaged
 from twinpix.sources.uris import container_of
-from twinpix.usecases.exporting.shards import Left, Redundant
+
+
+class Redundant(NamedTuple):
+    """An image that may go, because it is a copy of a keeper."""
+
+    path: str  # as in the report
+    uri: str  # absolute path, or URI with the absolute path of its container
+    digest: str
+    keeper: str  # absolute, as `uri`
+    keeper_digest: str
+    group: int = 0  # number of its group
+    root: int = 0  # index in the roots of the report
+    size: int = 0  # bytes
+    match: Match | None = None  # with the keeper; None: a transitive match
+
+
+class Left(NamedTuple):
+    """An image that stays, or a container that is not written, with the reason."""
+
+    path: str
+    reason: str
+    group: int = 0
 
 
 def redundant_images(report: Report, only: Collection[Relation] = ()) -> tuple[list[Redundant], list[Left]]:
@@ -28,11 +49,12 @@ def redundant_images(report: Report, only: Collection[Relation] = ()) -> tuple[l
             if only and (match is None or match.relation not in only):
                 continue
             if why := explain_partly_compared(member, keeper, match):
-                left.append(Left(member.path, why))
+                left.append(Left(member.path, why, group.id))
             elif may_be_damaged(keeper, member, match) and differ_in_part(at, uri, member.size):
-                left.append(Left(member.path, f"differs from the keeper in one part: {DAMAGED}"))
+                left.append(Left(member.path, f"differs from the keeper in one part: {DAMAGED}", group.id))
             else:
-                out.append(Redundant(member.path, uri, member.digest, at, keeper.digest))
+                facts = (group.id, member.root, member.size, match)
+                out.append(Redundant(member.path, uri, member.digest, at, keeper.digest, *facts))
     return out, left
 
 
