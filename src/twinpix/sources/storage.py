@@ -4,8 +4,10 @@ A location is a path, or the URL of an object for which fsspec (https://filesyst
 system. Credentials come from the environment of the library of the store.
 """
 
+import errno
 import gc
 import hashlib
+import io
 import os
 import re
 import sys
@@ -80,8 +82,9 @@ def open_file(location: str) -> BinaryIO:
     Each process opens its own: a forked one shares the position in the file with its parent.
     """
     if is_remote(location):
-        file: BinaryIO = _retried(location, lambda fs, path: fs.open(path, "rb", block_size=_BLOCK))
-        return file
+        file: Any = _StoreFile(_retried(location, lambda fs, path: fs.open(path, "rb", block_size=_BLOCK)))
+        out: BinaryIO = file
+        return out
     regular(location)  # opening a named pipe would wait
     try:
         return open(location, "rb")
@@ -300,12 +303,59 @@ def _modified_ns(info: dict[str, Any]) -> int:
     return 0
 
 
+class _StoreFile(io.RawIOBase):
+    """An open object of a store: reads are repeated after errors that may pass, and other errors are `ImageError`."""
+
+    def __init__(self, file: Any) -> None:
+        super().__init__()
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        at: int = self._file.tell()
+        return at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        at: int = self._file.seek(offset, whence)
+        return at
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        at = self._file.tell()
+
+        def again() -> bytes:
+            self._file.seek(at)
+            data: bytes = self._file.read(-1 if size is None else size)
+            return data
+
+        out: bytes = _repeated(again)
+        return out
+
+    def readinto(self, buffer: Any, /) -> int:
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
 def _retried(url: str, call: Any) -> Any:
     """Call with the file system and the path; try again after errors that may pass; raises `ImageError`."""
     fs, path = file_system(url)
+    return _repeated(lambda: call(fs, path))
+
+
+def _repeated(call: Callable[[], Result]) -> Result:
+    """Call; try again after errors that may pass; raises `ImageError`."""
     for attempt in range(1, _TRIES + 1):
         try:
-            return call(fs, path)
+            return call()
         except (FileNotFoundError, IsADirectoryError):
             raise ImageError("read", "no such object; check the URL") from None
         except PermissionError:
@@ -319,7 +369,9 @@ def _retried(url: str, call: Any) -> Any:
 
 def _may_pass(error: Exception) -> bool:
     status = getattr(error, "status", None)
-    if "Credentials" in type(error).__name__:
+    if "Credentials" in type(error).__name__ or "Validation" in type(error).__name__:
+        return False
+    if isinstance(error, OSError) and error.errno == errno.EBUSY:  # of s3fs, which has repeated the request itself
         return False
     return not (isinstance(status, int) and 400 <= status < 500 and status not in (408, 429))
 
@@ -331,6 +383,10 @@ def _reason(error: Exception) -> str:
         return f"the store does not answer: HTTP status {status}"
     if "Credentials" in name:
         return "no credentials were found; set those of the store's library, such as AWS_PROFILE"
+    if "Validation" in name:
+        return "the URL is not valid; check the name of the bucket"
+    if name == "FileExpired":
+        return "changed while it was read; run again"
     if words := next((words for part, words in _FAULTS.items() if part in name), ""):
         return f"the store does not answer: {words}"
     text = system_reason(error) if isinstance(error, OSError) and error.errno else name

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import BinaryIO, ClassVar, NamedTuple
 
 from twinpix.errors import ImageError
-from twinpix.sources.base import Content, Entry, Source
+from twinpix.sources.base import BOMB_BYTES, Content, Entry, Source, refuse_bomb
 from twinpix.sources.compression import compressor, decompressor
 from twinpix.sources.positional import Part, PositionalFile, temporary_file
 from twinpix.sources.storage import Status, open_file, process_key, read_image, status_of
@@ -83,6 +83,8 @@ class Tar(Source):
             raise ImageError("read", f"the archive has no such member; {index.error or 'check its name'}")
         if member.error:
             raise ImageError("read", member.error)
+        if member.size > BOMB_BYTES:
+            refuse_bomb(status.size, file.size, "the archive")
         part = io.BufferedReader(Part(file, member.offset), max(1, min(_BUFFER, member.size)))
         return Content(read_image(part, name, member.size), _version(member, status), status.settled)
 

@@ -1,0 +1,460 @@
+"""Broken and malicious archives, tables and stores: each is a failure in words, and the rest of the images is found."""
+
+import bz2
+import gzip
+import io
+import itertools
+import os
+import resource
+import struct
+import subprocess
+import sys
+import tarfile
+import time
+import warnings
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+import commands
+import twinpix
+from drawings import draw
+from servers import FaultyProxy, faulty_proxy, s3_server
+from twinpix import sources
+from twinpix.errors import ImageError
+from twinpix.imaging.formats import png
+from twinpix.model import Report
+from twinpix.sources import storage
+from twinpix.sources.kinds.tar import Tar
+from twinpix.sources.kinds.zip import Zip
+from twinpix.sources.pages import page_sizes
+
+PNG = b"\x89PNG\r\n\x1a\n"
+MEBIBYTE = 1 << 20
+
+
+def encoded(image: Image.Image, form: str = "PNG", **options: int) -> bytes:
+    out = io.BytesIO()
+    image.save(out, form, **options)
+    return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def one() -> bytes:
+    return encoded(draw("scene", 1, (160, 120)))
+
+
+@pytest.fixture(scope="module")
+def copy() -> bytes:
+    """A copy of `one`."""
+    return encoded(draw("scene", 1, (160, 120)), "JPEG", quality=80)
+
+
+def found(path: Any, **options: Any) -> Report:
+    return twinpix.find(str(path), store=None, **{"method": "phash:size=16", "workers": 1, **options})
+
+
+def grouped(report: Report) -> list[list[str]]:
+    """The members of each group, without the path of their container."""
+    return [sorted(_inside(member.path) for member in group.members) for group in report.groups]
+
+
+def failed(report: Report) -> dict[str, str]:
+    """The reason of each failure; "" stands for the container."""
+    return {_inside(failure.path): failure.error for failure in report.failures}
+
+
+def _inside(path: str) -> str:
+    if "#row=" in path:
+        return path.partition("#")[2]
+    return path.partition("://")[2].rpartition("::")[0] if "::" in path else ""
+
+
+# -- archives of an attacker -------------------------------------------------------------------------------
+
+NAMES = [
+    *("new\nline.png", "escape\x1b[2J\x1b]0;title\x07.png", "../../up.png", "/absolute.png", "C:\\windows\\c.png"),
+    *("a::b.tar::c.png", "#row=3", "\u202egnp.exe.png", f"{'d/' * 10_000}deep.png", f"{'x' * 65_000}.png"),
+]
+
+
+@pytest.mark.parametrize("kind", ["zip", "gnu", "pax"])
+def test_members_with_hostile_names(kind: str, one: bytes, tmp_path: Path) -> None:
+    path = tmp_path / ("a.zip" if kind == "zip" else "a.tar")
+    if kind == "zip":
+        Zip().write(str(path), dict.fromkeys(NAMES, one))
+    else:
+        with tarfile.open(path, "w", format=tarfile.GNU_FORMAT if kind == "gnu" else tarfile.PAX_FORMAT) as archive:
+            for name in [*NAMES, "bytes\udcff\udcfe.png"]:
+                info = tarfile.TarInfo(name)
+                info.size = len(one)
+                archive.addfile(info, io.BytesIO(one))
+    names = NAMES if kind == "zip" else [*NAMES, "bytes\udcff\udcfe.png"]
+    assert grouped(found(path)) == [sorted(names)]
+    done = commands.run("find", path, "--fast", "--no-store")
+    assert done.returncode == 0
+    assert "\x1b" not in done.stdout + done.stderr
+    assert len(done.stdout.splitlines()) == len(names) + 5  # no name begins a line
+    assert os.listdir(tmp_path) == [path.name]
+
+
+def in_child(path: Path) -> tuple[str, float, int]:
+    """What `find` prints, and the seconds and bytes of memory that it takes."""
+    begin = time.monotonic()
+    words = [sys.executable, "-m", "twinpix", "find", str(path), "--fast", "--no-store", "--workers", "2"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as child:
+        assert child.stdout is not None
+        text = child.stdout.read()
+        _, status, used = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+    assert child.returncode == 0, text
+    return text, time.monotonic() - begin, used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def write_bomb(file: Any, size: int) -> None:
+    """Write zeros that claim to be an image."""
+    file.write(PNG)
+    for at in range(len(PNG), size, MEBIBYTE):
+        file.write(bytes(min(MEBIBYTE, size - at)))
+
+
+@pytest.mark.skipif(not hasattr(os, "wait4"), reason="needs wait4")
+@pytest.mark.parametrize("suffix", ["zip", "tar.gz", "parquet", "arrow"])
+def test_a_decompression_bomb_takes_no_memory(suffix: str, one: bytes, copy: bytes, tmp_path: Path) -> None:
+    """Two images, and one of 2 GB of zeros: `find` used 3 GB of memory and more, and a minute."""
+    path, size = tmp_path / f"bomb.{suffix}", 1100 * MEBIBYTE
+    if suffix == "zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("1.png", one)
+            archive.writestr("2.jpg", copy)
+            with archive.open("bomb.png", "w", force_zip64=True) as file:
+                write_bomb(file, size)
+    elif suffix == "tar.gz":
+        with gzip.open(path, "wb", 1) as file, tarfile.open(fileobj=file, mode="w|") as tar:
+            for name, data in (("1.png", one), ("2.jpg", copy)):
+                info = tarfile.TarInfo(name)
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+            info = tarfile.TarInfo("bomb.png")
+            info.size = size
+            tar.addfile(info, _Bomb(size))
+    else:
+        values = pa.array([one, PNG + bytes(size - len(PNG)), copy], pa.binary())
+        write_table(path, pa.table({"image": values}), "snappy" if suffix == "parquet" else "zstd", 1)
+        del values
+    text, seconds, memory = in_child(path)
+    assert "2 images" in text
+    assert "may be a decompression bomb; if you trust it, decompress it and name the file" in text
+    assert memory < 1 << 29
+    assert seconds < 60  # 2 to 10, and a machine that is busy
+
+
+class _Bomb(io.RawIOBase):
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.left = size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count = min(len(buffer), self.left)
+        buffer[:count] = bytes(count)
+        if count >= len(PNG):
+            buffer[: len(PNG)] = PNG
+        self.left -= count
+        return count
+
+
+def write_table(path: Path, table: Any, compression: str, rows: int) -> None:
+    if path.suffix == ".parquet":
+        pq.write_table(table, path, compression=compression, row_group_size=rows)
+        return
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    with open(path, "wb") as file, pa.ipc.new_file(file, table.schema, options=options) as writer:
+        writer.write_table(table, max_chunksize=rows)
+
+
+def test_archives_in_an_archive_are_not_entered(one: bytes, tmp_path: Path) -> None:
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.writestr("1.png", one)
+    Zip().write(str(tmp_path / "a.zip"), {"1.png": one, "inner.zip": inner.getvalue(), "fake.png": inner.getvalue()})
+    report = found(tmp_path / "a.zip")
+    assert (report.counts.images, report.counts.other_files) == (1, 1)
+    assert failed(report) == {"fake.png": "not an image that can be read"}
+
+
+def test_a_png_of_endless_chunks_is_refused() -> None:
+    """Of 2 GB of empty chunks, each of which took a microsecond in several loops."""
+    data = PNG + b"\0\0\0\0aaaa\0\0\0\0" * (png._MOST_CHUNKS + 1)
+    with pytest.raises(ImageError, match="more than 1,048,576 chunks"):
+        png.mend(data)
+    report = twinpix.find([("endless", data)], store=None, workers=1)
+    assert [failure.error for failure in report.failures] == ["the PNG file has more than 1,048,576 chunks"]
+
+
+# -- zip ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def packed(one: bytes, copy: bytes, tmp_path: Path) -> bytearray:
+    Zip().write(str(tmp_path / "a.zip"), {"aaaa.png": one, "bbbb.jpg": copy})
+    return bytearray((tmp_path / "a.zip").read_bytes())
+
+
+def entry_of(data: bytes, number: int) -> int:
+    """Where an entry of the central directory begins."""
+    at = -1
+    for _ in range(number + 1):
+        at = data.index(b"PK\x01\x02", at + 1)
+    return at
+
+
+def changed(data: bytes, at: int, form: str, value: int) -> bytes:
+    out = bytearray(data)
+    struct.pack_into(form, out, at, value)
+    return bytes(out)
+
+
+DAMAGED = "the member is damaged or compressed in an unknown way: "
+
+
+def test_a_zip_whose_parts_disagree(packed: bytes, tmp_path: Path) -> None:
+    """Of two entries one is changed: the other image is found, and the changed one is a failure."""
+    path, first, second = tmp_path / "a.zip", entry_of(packed, 0), entry_of(packed, 1)
+    (offset,) = struct.unpack_from("<L", packed, second + 42)
+    cases = {
+        "another name": (packed[:first].replace(b"aaaa", b"evil") + packed[first:], "File name in directory"),
+        "the place of another": (changed(packed, first + 42, "<L", offset), "File name in directory"),
+        "a place behind the end": (changed(packed, first + 42, "<L", 1 << 30), "Truncated file header"),
+        "unknown compression": (changed(packed, first + 10, "<H", 99), "That compression method is not supported"),
+        "bzip2, which it is not": (changed(packed, first + 10, "<H", 12), "Invalid data stream"),
+        "LZMA, which it is not": (changed(packed, first + 10, "<H", 14), ""),
+        "another checksum": (changed(packed, first + 16, "<L", 1), "Bad CRC-32"),
+        "fewer bytes": (changed(packed, first + 24, "<L", 600), "Bad CRC-32"),
+        "patch data": (changed(packed, first + 8, "<H", 1 << 5), "compressed patched data"),
+    }
+    for case, (data, why) in cases.items():
+        path.write_bytes(data)
+        report = found(path)
+        assert report.counts.images == 1, case
+        assert list(failed(report)) == ["aaaa.png"], case
+        assert failed(report)["aaaa.png"].startswith(DAMAGED + why), (case, failed(report))
+    path.write_bytes(changed(packed, first + 24, "<L", 0x7FFFFFF0))
+    assert failed(found(path)) == {"aaaa.png": "the member decompresses from "} or "bomb" in failed(found(path))["aaaa.png"]
+    path.write_bytes(changed(packed, first + 8, "<H", 1))
+    assert failed(found(path)) == {"aaaa.png": "the member is encrypted"}
+
+
+def test_a_member_that_a_damaged_directory_hides_is_noticed(packed: bytes, tmp_path: Path) -> None:
+    """An entry with a longer name takes the next one in: zipfile lists one of two members, without an error."""
+    path, first, second = tmp_path / "a.zip", entry_of(packed, 0), entry_of(packed, 1)
+    path.write_bytes(changed(packed, first + 28, "<H", 8 + len(packed) - second - 22))
+    error = failed(found(path))[""]
+    assert error.startswith("the zip archive is damaged: its directory lists 1 member, and its end says 2;")
+    path.write_bytes(bytes(packed[:first]) + b"\0" + bytes(packed[first + 1 :]))
+    assert "Bad magic number for central directory" in failed(found(path))[""]
+    path.write_bytes(packed[: len(packed) // 2])
+    assert "not a zip archive, or its end is missing" in failed(found(path))[""]
+    path.write_bytes(b"")
+    assert "not a zip archive, or its end is missing" in failed(found(path))[""]
+
+
+def test_months_that_do_not_exist(packed: bytes, tmp_path: Path) -> None:
+    """The 15th month was a traceback."""
+    path = tmp_path / "a.zip"
+    for number, day in itertools.product(range(2), (0, 15 << 5 | 1, 10 << 9 | 15 << 5 | 31, 0xFFFF, 1 << 5 | 1)):
+        path.write_bytes(changed(packed, entry_of(packed, number) + 14 - 2, "<H", day))
+        assert [entry.modified_ns for entry in Zip().entries(str(path))][number] == 0 or day == 0xFFFF
+        assert found(path).counts.images == 2
+
+
+def test_zip64_and_many_members(one: bytes, copy: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in (("1.png", one), ("2.jpg", copy)):
+            with archive.open(name, "w", force_zip64=True) as file:
+                file.write(data)
+    assert grouped(found(path)) == [["1.png", "2.jpg"]]
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.comment = b"a comment"
+        for number in range(1 << 16):
+            archive.writestr(f"{number}.txt", b"")
+    assert len(list(Zip().entries(str(path)))) == 2 + (1 << 16)
+
+
+# -- tar ---------------------------------------------------------------------------------------------------
+
+
+def block_of(data: bytes) -> bytes:
+    return data.ljust(-(-len(data) // 512) * 512, b"\0")
+
+
+def member(name: str, data: bytes) -> bytes:
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    return info.tobuf() + block_of(data)
+
+
+def with_pax(fields: dict[str, object], data: bytes, claimed: int | None = None) -> bytes:
+    """A member with an extended header; `claimed` is the size that this header says of itself."""
+    body = b""
+    for name, value in fields.items():
+        line = f" {name}={value}\n".encode()
+        body += str(len(line) + len(str(len(line)))).encode() + line
+    info = tarfile.TarInfo("PaxHeader")
+    info.type, info.size = tarfile.XHDTYPE, len(body) if claimed is None else claimed
+    return info.tobuf(tarfile.GNU_FORMAT) + block_of(body) + member("extended.png", data)
+
+
+def long_name(claimed: int, body: bytes) -> bytes:
+    info = tarfile.TarInfo("././@LongLink")
+    info.type, info.size = tarfile.GNUTYPE_LONGNAME, claimed
+    return info.tobuf(tarfile.GNU_FORMAT) + block_of(body)
+
+
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [
+        (with_pax({"size": 1 << 63}, PNG), "ends in the middle"),
+        (with_pax({"size": (1 << 63) - 1}, PNG), "ends in the middle"),
+        (with_pax({"size": -1}, PNG), "damaged at byte"),
+        (with_pax({"comment": "x"}, PNG, 1 << 40), "damaged at byte"),
+        (with_pax({"GNU.sparse.map": "1,2,x", "GNU.sparse.size": "q"}, PNG), "damaged at byte"),
+        (with_pax({"GNU.sparse.major": 1, "GNU.sparse.minor": 0, "GNU.sparse.realsize": 1 << 60}, b"9" * 600), "damaged"),
+        (long_name(1 << 40, b"x" * 512), "damaged at byte"),
+        (long_name(300, b"x" * 300) * 2000, "damaged at byte"),
+    ],
+)
+def test_headers_of_an_attacker_end_the_listing(bad: bytes, why: str, one: bytes, tmp_path: Path) -> None:
+    """The member before them is found, and the archive is a failure, since members behind them may be missing."""
+    path = tmp_path / "a.tar"
+    path.write_bytes(member("1.png", one) + bad + member("2.png", one) + bytes(1024))
+    report = found(path)
+    assert report.counts.images == 1
+    assert why in failed(report)[""]
+    assert failed(report)[""].endswith("complete members before this point: 1")
+
+
+def test_a_long_name_that_is_cut(one: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    path.write_bytes(member("1.png", one) + long_name(70_000, b"x" * 512))
+    report = found(path)
+    assert report.counts.images == 1
+    assert "ends in the middle" in failed(report)[""]
+
+
+def test_times_of_an_attacker(one: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    times = ("1e400", "nan", "-1", "9" * 400, "x")
+    path.write_bytes(b"".join(with_pax({"mtime": t, "path": f"{t[:5]}.png"}, one) for t in times) + bytes(1024))
+    assert {entry.modified_ns for entry in Tar().entries(str(path))} == {0}
+    assert found(path).counts.images == len(times)
+
+
+def test_links_of_a_tar_lead_nowhere(one: bytes, copy: bytes, tmp_path: Path) -> None:
+    """Also absolute ones: nothing outside the archive is read."""
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(one)
+    path = tmp_path / "a.tar"
+    with tarfile.open(path, "w") as archive:
+        for name, kind, target in (
+            ("soft.png", tarfile.SYMTYPE, str(secret)),
+            ("hard.png", tarfile.LNKTYPE, str(secret)),
+            ("folder", tarfile.SYMTYPE, str(tmp_path)),
+            ("loop.png", tarfile.SYMTYPE, "loop.png"),
+        ):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, target
+            archive.addfile(info)
+        info = tarfile.TarInfo("folder/secret.png")
+        info.size = len(copy)
+        archive.addfile(info, io.BytesIO(copy))
+    report = found(path)
+    assert [unique.path for unique in report.unique or ()] == [f"tar://folder/secret.png::{path}"]
+    assert sources.read(f"tar://folder/secret.png::{path}").data == copy
+    assert report.failures == []
+
+
+# -- tables ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "arrow"])
+def test_columns_of_one_name_are_a_failure(suffix: str, one: bytes, copy: bytes, tmp_path: Path) -> None:
+    """pyarrow reads the first one only: the images of the second one were left out."""
+    path = tmp_path / f"a.{suffix}"
+    columns = [pa.array([one, one], pa.binary()), pa.array([copy, copy], pa.binary())]
+    write_table(path, pa.Table.from_arrays(columns, names=["image", "image"]), "zstd", 2)
+    report = found(path)
+    assert report.counts.images == 0
+    assert failed(report) == {"": "2 columns are called image; rename them"}
+
+
+def test_a_damaged_row_group_does_not_hide_the_others(one: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"image": [one] * 6}), path, row_group_size=2, compression="zstd", use_dictionary=False)
+    chunk = pq.ParquetFile(path).metadata.row_group(1).column(0)
+    data = bytearray(path.read_bytes())
+    at = chunk.data_page_offset + chunk.total_compressed_size // 2
+    data[at : at + 64] = bytes(64)
+    path.write_bytes(data)
+    report = found(path)
+    assert grouped(report) == [["row=0", "row=1", "row=4", "row=5"]]
+    assert failed(report)[""].endswith("rows 2 to 3 are left out")
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+def test_sizes_of_pages(version: str, one: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    values = [one, bytes(3 * MEBIBYTE), None, one, b"x" * 2000]
+    for dictionary in (False, True):
+        table = pa.table({"n": range(5), "image": pa.array(values, pa.binary())})
+        pq.write_table(
+            *(table, path), data_page_version=version, use_dictionary=dictionary, data_page_size=1, write_batch_size=1
+        )
+        chunk = pq.ParquetFile(path).metadata.row_group(0).column(1)
+        start = min(filter(None, (chunk.dictionary_page_offset, chunk.data_page_offset)))
+        with open(path, "rb") as file:
+            pages = list(page_sizes(file, start, chunk.total_compressed_size))
+        assert len(pages) >= 2
+        assert max(plain for _, plain in pages) >= 3 * MEBIBYTE
+        headers = chunk.total_compressed_size - sum(packed for packed, _ in pages)
+        assert 0 < headers < 200 * len(pages)
+        assert chunk.total_uncompressed_size - sum(plain for _, plain in pages) == headers
+
+
+def test_headers_of_pages_that_are_no_headers() -> None:
+    for data in (b"", b"\x15", b"\xff" * 100, b"\x1c" * 70_000, b"\x19\xfb\xff\xff\xff\xff\x0f" * 10, bytes(100)):
+        assert list(page_sizes(io.BytesIO(data), 0, 1 << 30)) == []
+
+
+def test_a_table_that_claims_more_rows_than_it_has(one: bytes, tmp_path: Path) -> None:
+    """The numbers of rows and values, 3 each, are changed in the footer to 2 to the power of 40."""
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"image": [one] * 3}), path)
+    data = path.read_bytes()
+    (length,) = struct.unpack("<I", data[-8:-4])
+    body, footer = data[: -8 - length], data[-8 - length : -8]
+    number = bytes([0x80] * 5 + [64])  # a varint: 2 ** 41, zigzag-encoded
+    places = [at for at in range(length) if footer[at : at + 2] == b"\x16\x06"]
+    assert len(places) == 3
+    for at in places:
+        new = footer[: at + 1] + number + footer[at + 2 :]
+        path.write_bytes(body + new + struct.pack("<I", len(new)) + b"PAR1")
+        report = found(path)
+        assert grouped(report) == [["row=0", "row=1", "row=2"]] or report.failures
+
+
+def test_names_of_columns_are_shown_in_short(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"escape\x1b[2J\n": [1], "x" * 5000: [1]}), path)
+    done = commands.run("find", path, "--fast", "--no-store")
+    assert "\x1b" not in done.stdout + done.stderr
+    assert f"escape\\x1b[2J\\n (int64), {'x' * 60}… (int64)" in done.stdout
