@@ -80,7 +80,7 @@ class _Proxied(BaseHTTPRequestHandler):
         elif self.command != "HEAD":
             self.wfile.write(data)
 
-    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _pass
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _pass  # noqa: N815 - names that the base class calls
 
     def log_message(self, format: str, *args: object) -> None:
         pass

@@ -1,7 +1,5 @@
 """Broken and malicious archives, tables and stores: each is a failure in words, and the rest of the images is found."""
 
-import bz2
-import gzip
 import io
 import itertools
 import os
@@ -11,7 +9,6 @@ import subprocess
 import sys
 import tarfile
 import time
-import warnings
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,9 +68,9 @@ def failed(report: Report) -> dict[str, str]:
 
 
 def _inside(path: str) -> str:
-    if "#row=" in path:
-        return path.partition("#")[2]
-    return path.partition("://")[2].rpartition("::")[0] if "::" in path else ""
+    if "://" in path:
+        return path.partition("://")[2].rpartition("::")[0]
+    return path.partition("#")[2]
 
 
 # -- archives of an attacker -------------------------------------------------------------------------------
@@ -117,64 +114,53 @@ def in_child(path: Path) -> tuple[str, float, int]:
     return text, time.monotonic() - begin, used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def write_bomb(file: Any, size: int) -> None:
-    """Write zeros that claim to be an image."""
-    file.write(PNG)
-    for at in range(len(PNG), size, MEBIBYTE):
-        file.write(bytes(min(MEBIBYTE, size - at)))
+WRITE_BOMB = """
+import gzip, io, sys, tarfile, zipfile
+from pathlib import Path
+
+import pyarrow as pa
+from test_bad_sources import PNG, write_table
+
+path, one, copy = (Path(each) for each in sys.argv[1:])
+one, copy, bomb = one.read_bytes(), copy.read_bytes(), PNG + bytes(600 << 20)
+if path.suffix == ".zip":
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in (("1.png", one), ("2.jpg", copy), ("bomb.png", bomb)):
+            archive.writestr(name, data)
+elif path.suffix == ".gz":
+    with gzip.open(path, "wb", 1) as file, tarfile.open(fileobj=file, mode="w|") as archive:
+        for name, data in (("1.png", one), ("2.jpg", copy), ("bomb.png", bomb)):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+else:
+    table = pa.table({"image": pa.array([one, bomb, copy], pa.binary())})
+    write_table(path, table, "snappy" if path.suffix == ".parquet" else "zstd", 1)
+"""
 
 
 @pytest.mark.skipif(not hasattr(os, "wait4"), reason="needs wait4")
 @pytest.mark.parametrize("suffix", ["zip", "tar.gz", "parquet", "arrow"])
 def test_a_decompression_bomb_takes_no_memory(suffix: str, one: bytes, copy: bytes, tmp_path: Path) -> None:
-    """Two images, and one of 2 GB of zeros: `find` used 3 GB of memory and more, and a minute."""
-    path, size = tmp_path / f"bomb.{suffix}", 1100 * MEBIBYTE
-    if suffix == "zip":
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr("1.png", one)
-            archive.writestr("2.jpg", copy)
-            with archive.open("bomb.png", "w", force_zip64=True) as file:
-                write_bomb(file, size)
-    elif suffix == "tar.gz":
-        with gzip.open(path, "wb", 1) as file, tarfile.open(fileobj=file, mode="w|") as tar:
-            for name, data in (("1.png", one), ("2.jpg", copy)):
-                info = tarfile.TarInfo(name)
-                info.size = len(data)
-                tar.addfile(info, io.BytesIO(data))
-            info = tarfile.TarInfo("bomb.png")
-            info.size = size
-            tar.addfile(info, _Bomb(size))
-    else:
-        values = pa.array([one, PNG + bytes(size - len(PNG)), copy], pa.binary())
-        write_table(path, pa.table({"image": values}), "snappy" if suffix == "parquet" else "zstd", 1)
-        del values
+    """Two images, and 600 MB of zeros that claim to be one: `find` took gigabytes of memory and a minute."""
+    path, first, second = tmp_path / f"bomb.{suffix}", tmp_path / "1.png", tmp_path / "2.jpg"
+    first.write_bytes(one)
+    second.write_bytes(copy)
+    # In a process of its own: the peak of a process counts as one of its children.
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    subprocess.run([sys.executable, "-c", WRITE_BOMB, path, first, second], env=environment, check=True)
     text, seconds, memory = in_child(path)
     assert "2 images" in text
     assert "may be a decompression bomb; if you trust it, decompress it and name the file" in text
-    assert memory < 1 << 29
+    assert memory < max(1 << 29, 2 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
     assert seconds < 60  # 2 to 10, and a machine that is busy
-
-
-class _Bomb(io.RawIOBase):
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.left = size
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        count = min(len(buffer), self.left)
-        buffer[:count] = bytes(count)
-        if count >= len(PNG):
-            buffer[: len(PNG)] = PNG
-        self.left -= count
-        return count
 
 
 def write_table(path: Path, table: Any, compression: str, rows: int) -> None:
     if path.suffix == ".parquet":
-        pq.write_table(table, path, compression=compression, row_group_size=rows)
+        pq.write_table(
+            *(table, path), compression=compression, row_group_size=rows, use_dictionary=False, write_statistics=False
+        )
         return
     options = pa.ipc.IpcWriteOptions(compression=compression)
     with open(path, "wb") as file, pa.ipc.new_file(file, table.schema, options=options) as writer:
@@ -248,7 +234,7 @@ def test_a_zip_whose_parts_disagree(packed: bytes, tmp_path: Path) -> None:
         assert list(failed(report)) == ["aaaa.png"], case
         assert failed(report)["aaaa.png"].startswith(DAMAGED + why), (case, failed(report))
     path.write_bytes(changed(packed, first + 24, "<L", 0x7FFFFFF0))
-    assert failed(found(path)) == {"aaaa.png": "the member decompresses from "} or "bomb" in failed(found(path))["aaaa.png"]
+    assert "may be a decompression bomb" in failed(found(path))["aaaa.png"]
     path.write_bytes(changed(packed, first + 8, "<H", 1))
     assert failed(found(path)) == {"aaaa.png": "the member is encrypted"}
 
@@ -271,8 +257,8 @@ def test_months_that_do_not_exist(packed: bytes, tmp_path: Path) -> None:
     """The 15th month was a traceback."""
     path = tmp_path / "a.zip"
     for number, day in itertools.product(range(2), (0, 15 << 5 | 1, 10 << 9 | 15 << 5 | 31, 0xFFFF, 1 << 5 | 1)):
-        path.write_bytes(changed(packed, entry_of(packed, number) + 14 - 2, "<H", day))
-        assert [entry.modified_ns for entry in Zip().entries(str(path))][number] == 0 or day == 0xFFFF
+        path.write_bytes(changed(packed, entry_of(packed, number) + 12, "<L", day << 16))  # time and date
+        assert [entry.modified_ns for entry in Zip().entries(str(path))][number] == 0
         assert found(path).counts.images == 2
 
 
@@ -308,7 +294,8 @@ def with_pax(fields: dict[str, object], data: bytes, claimed: int | None = None)
     body = b""
     for name, value in fields.items():
         line = f" {name}={value}\n".encode()
-        body += str(len(line) + len(str(len(line)))).encode() + line
+        length = next(n for n in itertools.count(len(line)) if n == len(line) + len(str(n)))  # with its own digits
+        body += str(length).encode() + line
     info = tarfile.TarInfo("PaxHeader")
     info.type, info.size = tarfile.XHDTYPE, len(body) if claimed is None else claimed
     return info.tobuf(tarfile.GNU_FORMAT) + block_of(body) + member("extended.png", data)
@@ -328,7 +315,10 @@ def long_name(claimed: int, body: bytes) -> bytes:
         (with_pax({"size": -1}, PNG), "damaged at byte"),
         (with_pax({"comment": "x"}, PNG, 1 << 40), "damaged at byte"),
         (with_pax({"GNU.sparse.map": "1,2,x", "GNU.sparse.size": "q"}, PNG), "damaged at byte"),
-        (with_pax({"GNU.sparse.major": 1, "GNU.sparse.minor": 0, "GNU.sparse.realsize": 1 << 60}, b"9" * 600), "damaged"),
+        (
+            with_pax({"GNU.sparse.major": 1, "GNU.sparse.minor": 0, "GNU.sparse.realsize": 1 << 60}, b"9" * 600),
+            "damaged",
+        ),
         (long_name(1 << 40, b"x" * 512), "damaged at byte"),
         (long_name(300, b"x" * 300) * 2000, "damaged at byte"),
     ],
@@ -402,8 +392,7 @@ def test_a_damaged_row_group_does_not_hide_the_others(one: bytes, tmp_path: Path
     pq.write_table(pa.table({"image": [one] * 6}), path, row_group_size=2, compression="zstd", use_dictionary=False)
     chunk = pq.ParquetFile(path).metadata.row_group(1).column(0)
     data = bytearray(path.read_bytes())
-    at = chunk.data_page_offset + chunk.total_compressed_size // 2
-    data[at : at + 64] = bytes(64)
+    data[chunk.data_page_offset : chunk.data_page_offset + 8] = bytes(8)
     path.write_bytes(data)
     report = found(path)
     assert grouped(report) == [["row=0", "row=1", "row=4", "row=5"]]
@@ -426,8 +415,7 @@ def test_sizes_of_pages(version: str, one: bytes, tmp_path: Path) -> None:
         assert len(pages) >= 2
         assert max(plain for _, plain in pages) >= 3 * MEBIBYTE
         headers = chunk.total_compressed_size - sum(packed for packed, _ in pages)
-        assert 0 < headers < 200 * len(pages)
-        assert chunk.total_uncompressed_size - sum(plain for _, plain in pages) == headers
+        assert 0 < headers < 8200 * len(pages)  # with the smallest and the largest value
 
 
 def test_headers_of_pages_that_are_no_headers() -> None:
@@ -455,6 +443,114 @@ def test_a_table_that_claims_more_rows_than_it_has(one: bytes, tmp_path: Path) -
 def test_names_of_columns_are_shown_in_short(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"escape\x1b[2J\n": [1], "x" * 5000: [1]}), path)
-    done = commands.run("find", path, "--fast", "--no-store")
-    assert "\x1b" not in done.stdout + done.stderr
-    assert f"escape\\x1b[2J\\n (int64), {'x' * 60}… (int64)" in done.stdout
+    for words in (["find", "-v", "--fast"], ["encode"]):
+        done = commands.run(*words, path, "--no-store")
+        assert "\x1b" not in done.stdout + done.stderr
+        assert f"escape\\x1b[2J\\n (int64), {'x' * 60}… (int64)\n" in done.stdout + done.stderr
+    done = commands.run("compare", f"{path}#row=0&column=%1b", path)
+    assert "no such column: \\x1b; it has" in done.stderr
+    assert "\x1b" not in done.stderr
+
+
+# -- stores ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def bucket(one: bytes, copy: bytes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, FaultyProxy]]:
+    """A bucket with two images, and with archives and a table of them; its server is behind a proxy."""
+    folder = tmp_path_factory.mktemp("bucket")
+    images = {"1.png": one, "2.jpg": copy}
+    Tar().write(str(folder / "a.tar"), images)
+    Zip().write(str(folder / "a.zip"), images)
+    pq.write_table(pa.table({"image": list(images.values())}), folder / "a.parquet")
+    with s3_server() as fs, faulty_proxy(os.environ["AWS_ENDPOINT_URL"]) as proxy:
+        fs.mkdir("bucket")
+        for name, data in images.items():
+            fs.pipe_file(f"bucket/images/{name}", data)
+        for path in folder.iterdir():
+            fs.put_file(str(path), f"bucket/{path.name}")
+        direct, os.environ["AWS_ENDPOINT_URL"] = os.environ["AWS_ENDPOINT_URL"], f"http://127.0.0.1:{proxy.server_port}"
+        os.environ["AWS_MAX_ATTEMPTS"] = "2"  # of botocore, whose five take ten seconds
+        type(fs).clear_instance_cache()
+        yield fs, proxy
+        os.environ["AWS_ENDPOINT_URL"] = direct
+
+
+KINDS = ["images", "a.tar", "a.zip", "a.parquet"]
+
+
+@pytest.fixture(params=KINDS)
+def url(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(storage, "_PAUSE", 0.01)
+    return f"s3://bucket/{request.param}"
+
+
+def is_data(method: str, path: str) -> bool:
+    """True for a request for the bytes of an object."""
+    return method == "GET" and path.partition("?")[0].count("/") >= 2
+
+
+def test_a_store_that_answers_half_of_the_requests(bucket: tuple[Any, FaultyProxy], url: str) -> None:
+    count = itertools.count()
+    bucket[1].fault = lambda method, path: "503" if next(count) % 2 == 0 else ""
+    report = found(url)
+    assert [len(group) for group in grouped(report)] == [2]
+    assert report.failures == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "why"),
+    [
+        ("403", "permission denied; check the credentials"),
+        ("503", "the store does not answer: service Unavailable"),
+        ("cut", "the store does not answer: the connection was lost"),
+    ],
+)
+def test_a_store_that_refuses_all_bytes(bucket: tuple[Any, FaultyProxy], url: str, fault: str, why: str) -> None:
+    """The reason is the same for objects, archives and tables; nothing is called damaged."""
+    bucket[1].fault = lambda method, path: fault if is_data(method, path) else ""
+    report = found(url)
+    bucket[1].fault = lambda method, path: ""
+    assert report.counts.images == 0
+    # An archive that an earlier test has listed has members.
+    assert [failure.error for failure in report.failures] in ([why], [why, why])
+    assert all(url in failure.path for failure in report.failures)
+    assert found(url).failures == []
+
+
+def test_a_bucket_without_permission(bucket: tuple[Any, FaultyProxy]) -> None:
+    bucket[1].fault = lambda method, path: "403"
+    report = found("s3://bucket/images")
+    bucket[1].fault = lambda method, path: ""
+    assert [(failure.path, failure.error) for failure in report.failures] == [
+        ("s3://bucket/images", "permission denied; check the credentials")
+    ]
+
+
+def test_a_shard_that_is_replaced_while_it_is_read(
+    bucket: tuple[Any, FaultyProxy], one: bytes, copy: bytes, tmp_path: Path
+) -> None:
+    """Its members are at other places then: their bytes would be taken for files that are no images."""
+    fs, _ = bucket
+    Tar().write(str(tmp_path / "b.tar"), {"0.txt": b"x" * 2000, "1.png": one, "2.jpg": copy})
+    fs.copy("bucket/a.tar", "bucket/b.tar")
+    with open(tmp_path / "b.tar", "rb") as file:
+        later = file.read()
+
+    def replace(stage: str, done: int, total: int) -> None:
+        if stage == "read":
+            type(fs).clear_instance_cache()
+            fs.pipe_file("bucket/b.tar", later)
+
+    report = found("s3://bucket/b.tar", progress=replace)
+    assert report.counts.images + len(report.failures) == 2
+    assert {failure.error for failure in report.failures} <= {"changed while it was read; run again"}
+    assert found("s3://bucket/b.tar").counts.images == 2
+
+
+def test_user_and_password_of_a_bucket_are_not_shown(bucket: tuple[Any, FaultyProxy], tmp_path: Path) -> None:
+    out, store = tmp_path / "r.json", tmp_path / "store"
+    done = commands.run("find", "s3://user:s3cr3t@bucket/images/1.png", "--store", store, "-o", out, "-v")
+    texts = [done.stdout, done.stderr, *(path.read_bytes().decode("latin-1") for path in tmp_path.iterdir())]
+    assert not any("s3cr3t" in text for text in texts)
+    assert "s3://bucket/images/1.png: the URL is not valid; check the name of the bucket" in done.stdout

@@ -4,7 +4,6 @@ A location is a path, or the URL of an object for which fsspec (https://filesyst
 system. Credentials come from the environment of the library of the store.
 """
 
-import errno
 import gc
 import hashlib
 import io
@@ -332,7 +331,7 @@ class _StoreFile(io.RawIOBase):
             data: bytes = self._file.read(-1 if size is None else size)
             return data
 
-        out: bytes = _repeated(again)
+        out: bytes = _repeated(self._file.fs, again)
         return out
 
     def readinto(self, buffer: Any, /) -> int:
@@ -348,20 +347,21 @@ class _StoreFile(io.RawIOBase):
 def _retried(url: str, call: Any) -> Any:
     """Call with the file system and the path; try again after errors that may pass; raises `ImageError`."""
     fs, path = file_system(url)
-    return _repeated(lambda: call(fs, path))
+    return _repeated(fs, lambda: call(fs, path))
 
 
-def _repeated(call: Callable[[], Result]) -> Result:
+def _repeated(fs: Any, call: Callable[[], Result]) -> Result:
     """Call; try again after errors that may pass; raises `ImageError`."""
-    for attempt in range(1, _TRIES + 1):
+    tries = 2 if getattr(fs, "retries", 0) else _TRIES  # s3fs makes each request five times, which takes ten seconds
+    for attempt in range(1, tries + 1):
         try:
             return call()
         except (FileNotFoundError, IsADirectoryError):
             raise ImageError("read", "no such object; check the URL") from None
         except PermissionError:
-            raise ImageError("read", "permission denied; check the credentials") from None
+            raise ImageError("read", "permission denied; check the credentials", lasting=False) from None
         except Exception as error:  # noqa: BLE001 - each library of a store has its own errors
-            if not _may_pass(error) or attempt == _TRIES:
+            if not _may_pass(error) or attempt == tries:
                 raise ImageError("read", _reason(error), lasting=False) from None
         time.sleep(_PAUSE * 2 ** (attempt - 1))
     raise AssertionError
@@ -370,8 +370,6 @@ def _repeated(call: Callable[[], Result]) -> Result:
 def _may_pass(error: Exception) -> bool:
     status = getattr(error, "status", None)
     if "Credentials" in type(error).__name__ or "Validation" in type(error).__name__:
-        return False
-    if isinstance(error, OSError) and error.errno == errno.EBUSY:  # of s3fs, which has repeated the request itself
         return False
     return not (isinstance(status, int) and 400 <= status < 500 and status not in (408, 429))
 

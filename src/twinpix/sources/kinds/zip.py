@@ -20,6 +20,7 @@ from twinpix.errors import ImageError, system_reason
 from twinpix.model import is_remote
 from twinpix.sources.base import Content, Entry, Source, refuse_bomb
 from twinpix.sources.storage import Status, open_file, process_key, read_image, status_of
+from twinpix.text import plural
 from twinpix.versions import UNKNOWN, version_of
 
 _OPEN = 4  # archives that a process keeps open: the table of a large one takes long to read
@@ -53,7 +54,7 @@ class Zip(Source):
             else:
                 yield Entry(info.filename, _version(info, status), info.file_size, _modified_ns(info))
         if (declared := _declared(archive)) != count % (_FULL16 + 1):
-            why = f"its directory lists {count:,} members, and its end another number ({declared:,})"
+            why = f"its directory lists {plural(count, 'member')}, and its end says {declared:,}"
             raise ImageError("read", f"the zip archive is damaged: {why}; copy or download it again")
 
     def read(self, path: str, name: str) -> Content:
