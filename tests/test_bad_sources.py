@@ -1,5 +1,6 @@
 """Broken and malicious archives, tables and stores: each is a failure in words, and the rest of the images is found."""
 
+import gzip
 import io
 import itertools
 import os
@@ -8,9 +9,11 @@ import struct
 import subprocess
 import sys
 import tarfile
+import threading
 import time
 import zipfile
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +27,10 @@ import twinpix
 from drawings import draw
 from servers import FaultyProxy, faulty_proxy, s3_server
 from twinpix import sources
-from twinpix.errors import ImageError
+from twinpix.errors import ImageError, UsageError
 from twinpix.imaging.formats import png
 from twinpix.model import Report
-from twinpix.sources import storage
+from twinpix.sources import storage, web
 from twinpix.sources.kinds.tar import Tar
 from twinpix.sources.kinds.zip import Zip
 from twinpix.sources.pages import page_sizes
@@ -554,3 +557,124 @@ def test_user_and_password_of_a_bucket_are_not_shown(bucket: tuple[Any, FaultyPr
     texts = [done.stdout, done.stderr, *(path.read_bytes().decode("latin-1") for path in tmp_path.iterdir())]
     assert not any("s3cr3t" in text for text in texts)
     assert "s3://bucket/images/1.png: the URL is not valid; check the name of the bucket" in done.stdout
+
+
+# -- web servers -------------------------------------------------------------------------------------------
+
+
+class _Hostile(BaseHTTPRequestHandler):
+    """Sends more than it announces, by the name of the object."""
+
+    protocol_version = "HTTP/1.1"
+    one = b""
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def do_GET(self) -> None:
+        name, body = self.path.strip("/"), self.one
+        self.send_response(200)
+        self.send_header("ETag", '"1"')
+        if name == "late.png":
+            self.send_header("Last-Modified", "Fri, 31 Dec 9999 23:59:59 GMT")
+        if name == "packed.png":
+            body = gzip.compress(PNG + bytes(3 * MEBIBYTE))
+            self.send_header("Content-Encoding", "gzip")
+        if name in ("endless.png", "more.png"):
+            if self.command == "HEAD" and name == "more.png":
+                self.send_header("Content-Length", str(len(PNG)))
+            else:
+                self.send_header("Transfer-Encoding", "chunked")
+        else:
+            self.send_header("Content-Length", str(1 << 63) if name == "huge.png" else str(len(body)))
+        self.end_headers()
+        self.close_connection = True
+        if self.command == "HEAD" or name == "huge.png":
+            return
+        try:
+            if name not in ("endless.png", "more.png"):
+                self.wfile.write(body)
+                return
+            while True:
+                self.wfile.write(b"10000\r\n" + PNG.ljust(1 << 16, b"\0") + b"\r\n")
+        except OSError:  # the other side has enough
+            return
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def hostile(one: bytes) -> Iterator[str]:
+    pytest.importorskip("aiohttp")
+    _Hostile.one = one
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Hostile)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("endless.png", "larger than 2 MiB, and the server does not say its size"),
+        ("packed.png", "larger than 2 MiB, and the server does not say its size"),
+        ("more.png", "the server sends more bytes than it has announced"),
+        ("huge.png", "larger than 2 GiB"),
+    ],
+)
+def test_a_web_server_that_sends_too_much(hostile: str, name: str, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes without end filled the memory, and 2 to the power of 63 of them were a traceback."""
+    monkeypatch.setattr(web, "BOMB_BYTES", 2 * MEBIBYTE)
+    with pytest.raises(ImageError) as raised:
+        sources.read(f"{hostile}/{name}")
+    assert raised.value.reason == why
+    if name in ("more.png", "huge.png"):
+        report = found(f"{hostile}/{name}")
+        assert [(failure.path, failure.error) for failure in report.failures] == [(f"{hostile}/{name}", why)]
+
+
+def test_an_object_of_the_year_9999(hostile: str) -> None:
+    """In nanoseconds it is larger than a number of 64 bits."""
+    report = found(f"{hostile}/late.png")
+    assert [unique.mtime_ns for unique in report.unique or ()] == [0]
+
+
+def test_ranges_of_an_attacker(tmp_path: Path) -> None:
+    """Their length is no number of 64 bits: a traceback."""
+    for name in (f"a{{0..{10**30}}}.tar", f"a{{0..{'9' * 5000}}}.tar", f"a{{{10**40}..1}}.tar"):
+        with pytest.raises(UsageError, match="no such file or folder"):
+            found(tmp_path / name)
+
+
+def test_an_lzma_member_that_names_a_huge_dictionary(one: bytes, copy: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.png", one, zipfile.ZIP_LZMA)
+        archive.writestr("b.jpg", copy)
+    data = path.read_bytes()
+    at = data.index(b"a.png") + len(b"a.png") + 4  # behind the version and the size of the properties
+    path.write_bytes(changed(data, at + 1, "<L", 0xFFFFFFFF))
+    text, _, memory = in_child(path)
+    assert "1 image (" in text or "2 images (" in text
+    assert memory < 1 << 30
+
+
+@pytest.mark.parametrize("suffix", ["tar", "tar.gz", "tar.zst", "zip", "parquet", "arrow"])
+def test_a_file_that_is_cut_names_itself(suffix: str, one: bytes, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{suffix}"
+    images = {f"{number}.png": one + bytes([number]) * 10 for number in range(6)}
+    if suffix in ("parquet", "arrow"):
+        write_table(path, pa.table({"image": list(images.values())}), "zstd", 2)
+    else:
+        (Zip() if suffix == "zip" else Tar()).write(str(path), images)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    done = commands.run("find", path, "--fast", "--no-store")
+    assert done.returncode == 0
+    assert f"  {path}: " in done.stdout
+    assert "copy or download it again" in done.stdout
+    if suffix == "tar":
+        assert "4 images (" in done.stdout

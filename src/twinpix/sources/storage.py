@@ -21,11 +21,13 @@ from typing import IO, Any, BinaryIO, NamedTuple, TypeVar
 from twinpix.errors import ImageError, system_reason
 from twinpix.formats import HEAD, sniff
 from twinpix.model import is_remote
+from twinpix.sources import web
 from twinpix.sources.base import MAX_BYTES, Content
 from twinpix.sources.credentials import private_url
 from twinpix.sources.files import file_version, is_settled, regular, require_unchanged
 from twinpix.versions import UNKNOWN, version_of
 
+_SIGNED_64 = (1 << 63) - 1
 _COARSE_NS = 2_100_000_000  # time within which two writes may have the same time stamp
 _TRIES, _PAUSE = 4, 0.2  # of a request to a store; seconds before the second one, doubled before each further one
 _RECENT = 5.0  # seconds for which the status of an object is kept
@@ -96,7 +98,9 @@ def read_object(url: str) -> Content:
     before = _remote_status(url, info_of(url))
     if before.size > MAX_BYTES:
         raise ImageError("read", f"larger than {MAX_BYTES >> 30} GiB")
-    data: bytes = _retried(url, lambda fs, path: fs.cat_file(path))
+    data: bytes = _retried(
+        url, lambda fs, path: web.fetch(fs, path, before.size) if web.is_web(fs) else fs.cat_file(path)
+    )
     if before.size and len(data) != before.size:
         raise ImageError("read", "changed while it was read, or the connection was lost; run again")
     if sniff(data[:HEAD], url) is None:
@@ -203,7 +207,8 @@ def info_of(url: str) -> dict[str, Any]:
 
 
 def _remote_status(url: str, info: dict[str, Any]) -> Status:
-    size, modified = int(info.get("size") or 0), _modified_ns(info)
+    size, modified = min(int(info.get("size") or 0), _SIGNED_64), _modified_ns(info)
+    modified = modified if 0 < modified <= _SIGNED_64 else 0  # a server may name the year 9999
     name = next((str(info[name]) for name in _NAMES if info.get(name)), "")
     if not name and not modified:
         return Status(UNKNOWN, size, 0, False)
@@ -356,6 +361,8 @@ def _repeated(fs: Any, call: Callable[[], Result]) -> Result:
     for attempt in range(1, tries + 1):
         try:
             return call()
+        except ImageError:
+            raise
         except (FileNotFoundError, IsADirectoryError):
             raise ImageError("read", "no such object; check the URL") from None
         except PermissionError:

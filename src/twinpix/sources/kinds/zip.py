@@ -69,6 +69,8 @@ class Zip(Source):
         try:
             with archive.open(info) as file:
                 data = read_image(file, name, info.file_size)  # no more than the size in the archive's table
+        except MemoryError:  # LZMA: a member names the size of its dictionary
+            raise ImageError("read", "not enough memory to decompress the member", lasting=False) from None
         except (*_DAMAGED, OSError) as error:
             if isinstance(error, OSError) and error.errno:
                 raise ImageError("read", system_reason(error)) from None
