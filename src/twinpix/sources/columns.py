@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
+from itertools import product
 from typing import Any, BinaryIO, ClassVar, NamedTuple, cast
 from urllib.parse import quote, unquote
 
@@ -156,23 +157,22 @@ class TableSource(Source):
         with self._errors():
             table = self.table(path, status)
             listed = self._columns(table)
+            _require_distinct(listed)
             plain = len(listed) == 1 and self._is_found(table, listed)
-            lost = [f"{listed.count(name)} columns are called {name}; rename them" for name in _repeated(listed)]
-            if lost:
-                raise ImageError("read", "; ".join(lost))
-            for block in range(len(table.starts) - 1):
-                for column in listed:
-                    try:
-                        with self._errors():
-                            for piece in table.pieces(block, column):
-                                yield from _entries(piece, "" if plain else f"&column={_escaped(column)}", status)
-                    except ImageError as error:  # other blocks can be decoded
-                        if not error.lasting:
-                            raise
-                        lost.append(f"{error.reason}; {_rows_in_words(*table.starts[block : block + 2])} left out")
-            if lost:
-                more = f", and {len(lost) - 1:,} other parts" if len(lost) > 1 else ""
-                raise ImageError("read", f"{lost[0]}{more}")
+        lost: list[str] = []
+        for block, column in product(range(len(table.starts) - 1), listed):
+            try:
+                with self._errors():
+                    for piece in table.pieces(block, column):
+                        yield from _entries(piece, "" if plain else f"&column={_escaped(column)}", status)
+            except ImageError as error:
+                if not error.lasting:
+                    raise
+                # Other blocks can be decoded.
+                lost.append(f"{error.reason}; {_rows_in_words(*table.starts[block : block + 2])} left out")
+        if lost:
+            more = f", and {len(lost) - 1:,} other parts" if len(lost) > 1 else ""
+            raise ImageError("read", f"{lost[0]}{more}")
 
     def read(self, path: str, name: str) -> Content:
         status = status_of(path)
@@ -399,9 +399,11 @@ def _bytes(value: Any, size: int) -> bytes:
     return bytes(value.as_buffer()[:size])
 
 
-def _repeated(names: list[str]) -> list[str]:
-    """Return the names that are in a list more than once: pyarrow reads the first of such columns only."""
-    return sorted({name for name in names if names.count(name) > 1})
+def _require_distinct(names: list[str]) -> None:
+    """Raise `ImageError` if several columns have one name: pyarrow reads the first of them only."""
+    for name in sorted(set(names)):
+        if names.count(name) > 1:
+            raise ImageError("read", f"{names.count(name)} columns are called {name}; rename them")
 
 
 def _rows_in_words(first: int, stop: int) -> str:

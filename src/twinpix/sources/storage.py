@@ -6,7 +6,6 @@ system. Credentials come from the environment of the library of the store.
 
 import gc
 import hashlib
-import io
 import os
 import re
 import sys
@@ -25,6 +24,7 @@ from twinpix.sources import web
 from twinpix.sources.base import MAX_BYTES, Content
 from twinpix.sources.credentials import private_url
 from twinpix.sources.files import file_version, is_settled, regular, require_unchanged
+from twinpix.sources.storefile import StoreFile
 from twinpix.versions import UNKNOWN, version_of
 
 _SIGNED_64 = (1 << 63) - 1
@@ -83,7 +83,7 @@ def open_file(location: str) -> BinaryIO:
     Each process opens its own: a forked one shares the position in the file with its parent.
     """
     if is_remote(location):
-        file: Any = _StoreFile(_retried(location, lambda fs, path: fs.open(path, "rb", block_size=_BLOCK)))
+        file: Any = StoreFile(_retried(location, lambda fs, path: fs.open(path, "rb", block_size=_BLOCK)), _repeated)
         out: BinaryIO = file
         return out
     regular(location)  # opening a named pipe would wait
@@ -305,48 +305,6 @@ def _modified_ns(info: dict[str, Any]) -> int:
             except ValueError:
                 continue
     return 0
-
-
-class _StoreFile(io.RawIOBase):
-    """An open object of a store: reads are repeated after errors that may pass, and other errors are `ImageError`."""
-
-    def __init__(self, file: Any) -> None:
-        super().__init__()
-        self._file = file
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        at: int = self._file.tell()
-        return at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        at: int = self._file.seek(offset, whence)
-        return at
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        at = self._file.tell()
-
-        def again() -> bytes:
-            self._file.seek(at)
-            data: bytes = self._file.read(-1 if size is None else size)
-            return data
-
-        out: bytes = _repeated(self._file.fs, again)
-        return out
-
-    def readinto(self, buffer: Any, /) -> int:
-        data = self.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
 
 
 def _retried(url: str, call: Any) -> Any:
