@@ -612,6 +612,7 @@ def hostile(one: bytes) -> Iterator[str]:
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
+    storage.end_thread()  # with its connections, which would be reported as not closed
     server.shutdown()
     server.server_close()
     thread.join()
