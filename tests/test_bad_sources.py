@@ -530,27 +530,6 @@ def test_a_bucket_without_permission(bucket: tuple[Any, FaultyProxy]) -> None:
     ]
 
 
-def test_a_shard_that_is_replaced_while_it_is_read(
-    bucket: tuple[Any, FaultyProxy], one: bytes, copy: bytes, tmp_path: Path
-) -> None:
-    """Its members are at other places then: their bytes would be taken for files that are no images."""
-    fs, _ = bucket
-    Tar().write(str(tmp_path / "b.tar"), {"0.txt": b"x" * 2000, "1.png": one, "2.jpg": copy})
-    fs.copy("bucket/a.tar", "bucket/b.tar")
-    with open(tmp_path / "b.tar", "rb") as file:
-        later = file.read()
-
-    def replace(stage: str, done: int, total: int) -> None:
-        if stage == "read":
-            type(fs).clear_instance_cache()
-            fs.pipe_file("bucket/b.tar", later)
-
-    report = found("s3://bucket/b.tar", progress=replace)
-    assert report.counts.images + len(report.failures) == 2
-    assert {failure.error for failure in report.failures} <= {"changed while it was read; run again"}
-    assert found("s3://bucket/b.tar").counts.images == 2
-
-
 def test_user_and_password_of_a_bucket_are_not_shown(bucket: tuple[Any, FaultyProxy], tmp_path: Path) -> None:
     out, store = tmp_path / "r.json", tmp_path / "store"
     done = commands.run("find", "s3://user:s3cr3t@bucket/images/1.png", "--store", store, "-o", out, "-v")
