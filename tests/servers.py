@@ -4,6 +4,7 @@ import http.client
 import logging
 import os
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,6 +27,8 @@ def s3_server(requests: list[tuple[str, str, str]] | None = None) -> Iterator[An
     if requests is not None:
         _note_requests(running._server, requests)
     _, port = running.get_host_and_port()
+    reset = urllib.request.Request(f"http://127.0.0.1:{port}/moto-api/reset", method="POST")
+    urllib.request.urlopen(reset).close()  # the buckets are of the process, and those of an earlier server remain
     saved = dict(os.environ)
     os.environ |= {
         "AWS_ACCESS_KEY_ID": "key-of-the-test",
@@ -50,11 +53,16 @@ def _note_requests(server: Any, requests: list[tuple[str, str, str]]) -> None:
     server.app = noting
 
 
+CUT = 1
+"""For `FailingProxy.answer`: the connection ends in the middle of the body."""
+
+
 class FailingProxy(ThreadingHTTPServer):
     """A proxy in front of an S3 server, which it forwards to; `answer` may give another status for a request.
 
     It gets the method, the path and the names of the headers in lower case, and returns 0 to forward the request, a
-    status to answer instead, and a negative status to answer after the request was forwarded.
+    status to answer instead, and a negative status to answer after the request was forwarded. For `CUT` the request is
+    forwarded, and the connection ends in the middle of the body.
 
     The signature of a request is of the address of the proxy, which the server of moto does not check.
     """
@@ -80,21 +88,22 @@ class _Forwarding(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.server.asked.append((self.command, self.path))
         status = self.server.answer(self.command, self.path, {name.lower() for name in self.headers})
-        if status <= 0:
+        if status <= 0 or status == CUT:
             there = http.client.HTTPConnection(self.server.server, timeout=30)
             there.request(self.command, self.path, body=body or None, headers=dict(self.headers))
             found = there.getresponse()
             data, headers = found.read(), found.getheaders()
             there.close()
-            if status == 0:
-                self._reply(found.status, headers, data)
+            if status in (0, CUT):
+                self._reply(found.status, headers, data, cut=status == CUT)
                 return
             status = -status
         code = {403: "AccessDenied", 412: "PreconditionFailed", 501: "NotImplemented", 503: "SlowDown"}[status]
-        text = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{code}</Message></Error>".encode()
+        words = "Please reduce your request rate." if status == 503 else code
+        text = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{words}</Message></Error>".encode()
         self._reply(status, [("Content-Type", "application/xml")], text)
 
-    def _reply(self, status: int, headers: list[tuple[str, str]], data: bytes) -> None:
+    def _reply(self, status: int, headers: list[tuple[str, str]], data: bytes, *, cut: bool = False) -> None:
         self.send_response(status)
         for name, value in headers:
             if name.lower() not in ("transfer-encoding", "connection", "content-length", "server", "date"):
@@ -103,7 +112,8 @@ class _Forwarding(BaseHTTPRequestHandler):
         self.send_header("Content-Length", length)
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(data)
+            self.wfile.write(data[: len(data) // 2] if cut else data)
+        self.close_connection |= cut
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("do_"):

@@ -24,7 +24,7 @@ from twinpix.act.regroup import decide_again
 from twinpix.encoding.alterations import mark_alterations
 from twinpix.errors import ReportError
 from twinpix.keep.files.plain import is_named_like_a_copy
-from twinpix.model import Alteration, ContentId, Group, Match, Member, Traits, file_name
+from twinpix.model import Alteration, ContentId, Group, Match, Member, Traits, file_name, sort_key
 
 METHODS = ("phash:size=16", "cascade")
 
@@ -113,6 +113,20 @@ def test_the_oldest_is_the_first_by_capture_date_whatever_the_file_dates() -> No
     assert chain.key(camera) < chain.key(chat)
     assert chain.key(camera) < chain.key(later)
     assert chain.explain(camera, [later]).reason == "taken first (2019-05-05)"
+
+
+def test_an_image_without_a_time_is_neither_the_oldest_nor_the_newest() -> None:
+    old, new, unknown = member("b", mtime_ns=1), member("c", mtime_ns=2), member("a", mtime_ns=0)
+    for rule, first in (("oldest", old), ("newest", new)):
+        ranked = sorted([unknown, new, old], key=keep.make_chain(rule).key)
+        assert (ranked[0], ranked[-1]) == (first, unknown)
+
+
+def test_rows_are_ordered_by_their_numbers() -> None:
+    paths = ["a.parquet#row=9", "a.parquet#row=10", "a.parquet#row=10&column=b", "b.parquet#row=1"]
+    ranked = sorted(map(member, reversed(paths)), key=keep.make_chain(keep.DEFAULT).key)
+    assert [one.path for one in ranked] == paths
+    assert sort_key("a#row=1/b.jpg") == "a#row=1/b.jpg"
 
 
 @pytest.mark.parametrize(

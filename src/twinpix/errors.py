@@ -124,10 +124,13 @@ def system_reason(error: OSError) -> str:
 class ImageError(Exception):
     """One image could not be read or encoded; it is reported as a failure, and the run continues.
 
-    `lasting` is False if another run may succeed: memory or a library was missing.
+    `lasting` is False if another run may succeed: memory or a library was missing. In `reason`, which may repeat names
+    of a member or column, control characters and undecodable bytes are escaped: it is shown on terminals and logged.
     """
 
     def __init__(self, stage: str, reason: str, *, lasting: bool = True) -> None:
+        if not reason.isprintable():
+            reason = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in reason)
         super().__init__(stage, reason)  # the arguments with which it is unpickled from a worker
         self.stage, self.reason, self.lasting = stage, reason, lasting
 

@@ -12,8 +12,9 @@ from twinpix.executors import Lost
 from twinpix.fingerprints import Fingerprint
 from twinpix.imaging import is_installed
 from twinpix.machine import memory_is_limited
-from twinpix.model import Decode, Failure, Refs
+from twinpix.model import Decode, Failure, Refs, row_of
 from twinpix.store import NOT_AN_IMAGE, Result
+from twinpix.versions import UNKNOWN
 
 _BATCH_FILES, _BATCH_BYTES = 24, 4 << 20
 _KNOWN_OF_A_SIZE = 1000  # largest number of digests (16 bytes each) sent with an item; with more, files are read twice
@@ -97,6 +98,7 @@ class Encoder:
                     if isinstance(outcome, Lost):
                         self._give_up(item, outcome, refs, digests)
                     else:
+                        outcome = _of_listed_row(item, outcome, refs)
                         digests[item.row] = outcome.digest
                         self._keep(item, outcome, refs)
                     progress.advance(1)
@@ -186,3 +188,11 @@ class Encoder:
         for number, results in enumerate(self.results):
             if digest not in results:
                 self._put(digest, number, Result(None, stage="decode", error=lost.reason), lasting=lasting)
+
+
+def _of_listed_row(item: EncodeItem, outcome: Outcome, refs: Refs) -> Outcome:
+    """Return the outcome for a row, or a failure if its table was replaced: a number then names another image."""
+    listed = refs.versions[item.row].tobytes()
+    if not row_of(item.uri) or UNKNOWN in (listed, outcome.version) or outcome.version in (b"", listed):
+        return outcome
+    return Outcome(NOT_AN_IMAGE, b"", False, {}, [], ("read", "changed while it was read; run again"))

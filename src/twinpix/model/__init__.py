@@ -32,6 +32,7 @@ from twinpix.model.refs import (
     is_uri,
     locate,
     row_of,
+    sort_key,
 )
 from twinpix.model.report import (
     SCHEMA,
@@ -93,4 +94,5 @@ __all__ = [
     "numbers_or_none",
     "relate_to_keeper",
     "row_of",
+    "sort_key",
 ]

@@ -34,6 +34,15 @@ def row_of(name: str) -> str:
     return found.group()[1:] if found else ""
 
 
+def sort_key(name: str) -> str:
+    """Return a sort key of a path or URI: of the rows of a table their numbers count, so that row 9 precedes row 10."""
+    row = row_of(name)
+    if not row:
+        return name
+    number, column = row.removeprefix("row=").partition("&")[::2]
+    return f"{name[: -len(row)]}{number:0>20}&{column}"
+
+
 def can_change(location: str) -> bool:
     """True for an image that an action can move, remove, link or replace: one that is a file of its own.
 

@@ -11,6 +11,28 @@ from twinpix.model import Failure, LocationTable, Refs
 
 MAX_BYTES = 2 << 30  # a larger image is not read into memory
 
+BOMB_BYTES = 256 << 20
+"""Bytes of an image that are decompressed whatever its compressed size: they fit in memory several times."""
+
+BOMB_RATIO = 20
+"""Bytes that a compressed byte of a larger image may stand for: zeros are compressed 21 times by Snappy, 240 times by
+LZ4 and 1,030 times by deflate, an uncompressed photo 2 times."""
+
+
+def may_be_bomb(packed: int, size: int) -> bool:
+    """True for `size` bytes that are compressed to `packed` bytes, if images seldom are.
+
+    Otherwise an archive of 2 MB would make each process that reads it use 2 GiB of memory, several times.
+    """
+    return size > BOMB_BYTES and size > BOMB_RATIO * packed
+
+
+def refuse_bomb(packed: int, size: int, what: str) -> None:
+    """Raise `ImageError` if `packed` bytes that are decompressed to `size` bytes may be a decompression bomb."""
+    if may_be_bomb(packed, size):
+        why = f"{what} decompresses from {packed:,} to {size:,} bytes and may be a decompression bomb"
+        raise ImageError("read", f"{why}; if you trust it, decompress it and name the file")
+
 
 class Listing(NamedTuple):
     """The images and other files that were found, and the counts of those left out."""

@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
+from itertools import product
 from typing import Any, BinaryIO, ClassVar, NamedTuple, cast
 from urllib.parse import quote, unquote
 
@@ -33,6 +34,7 @@ PIECE_ROWS = 256  # rows that are decoded at once: equal values, stored once, ma
 _SCANS = 8  # blocks that a process decodes in turn: each has an open file
 _TRIED = 16  # values of a column whose first bytes are compared with those of image formats
 _NAMED = 12  # columns that an error lists
+_LONGEST_SHOWN = 60  # characters of the name of a column in an error
 
 _NAME = re.compile("row=(0|[1-9][0-9]{0,17})(?:&column=([^&#]+))?")
 _ESCAPED = re.compile(r"[%&#/\\\x00-\x1f\x7f]")  # characters of a column's name that have a meaning in a URI or path
@@ -58,6 +60,12 @@ class Table(ABC):
     def __init__(self, key: tuple[Any, ...], schema: Any, rows: Sequence[int]) -> None:
         self.key, self.schema = key, schema
         self.starts = np.concatenate([[0], np.cumsum(rows, dtype=np.int64)]).tolist()  # first rows, number of rows
+
+    @property
+    def version(self) -> bytes:
+        """The version of the file."""
+        version: bytes = self.key[1]
+        return version
 
     @property
     def columns(self) -> list[str]:
@@ -96,17 +104,22 @@ class Table(ABC):
     def _has_images(self, column: str) -> bool | None:
         """True if one of the first values of a column begins like an image; None if the column has no values."""
         tried = 0
-        for block in range(len(self.starts) - 1):
-            for piece in self.pieces(block, column):
-                for value in piece.values:
-                    if not value.is_valid:
-                        continue
-                    if sniff(_bytes(value, HEAD)):
-                        return True
-                    tried += 1
-                    if tried >= _TRIED:
-                        return False
+        for value in self._values(column):
+            if sniff(_bytes(value, HEAD)):
+                return True
+            tried += 1
+            if tried >= _TRIED:
+                return False
         return False if tried else None
+
+    def _values(self, column: str) -> Iterator[Any]:
+        """Yield the values of a column, without nulls; of a block that may be a decompression bomb none."""
+        for block in range(len(self.starts) - 1):
+            try:
+                for piece in self.pieces(block, column):
+                    yield from (value for value in piece.values if value.is_valid)
+            except ImageError:
+                continue
 
     def require(self, column: str) -> str:
         """Return `column` if it is a column of bytes; raises `ImageError`."""
@@ -121,9 +134,10 @@ class Table(ABC):
 
     def in_words(self) -> str:
         """Return which columns the table has, with their types."""
-        named = [f"{field.name} ({_type_name(field.type)})" for field in self.schema]
-        if len(named) > _NAMED:
-            named[_NAMED:] = [f"and {len(named) - _NAMED} more"]
+        fields = list(self.schema)
+        named = [f"{_short(field.name)} ({_type_name(field.type)})" for field in fields[: _NAMED + 1]]
+        if len(fields) > _NAMED:
+            named[_NAMED:] = [f"and {len(fields) - _NAMED} more"]
         return f"it has the columns {', '.join(named)}" if named else "it has no columns"
 
 
@@ -149,11 +163,22 @@ class TableSource(Source):
         with self._errors():
             table = self.table(path, status)
             listed = self._columns(table)
+            _require_distinct(listed)
             plain = len(listed) == 1 and self._is_found(table, listed)
-            for block in range(len(table.starts) - 1):
-                for column in listed:
+        lost: list[str] = []
+        for block, column in product(range(len(table.starts) - 1), listed):
+            try:
+                with self._errors():
                     for piece in table.pieces(block, column):
                         yield from _entries(piece, "" if plain else f"&column={_escaped(column)}", status)
+            except ImageError as error:
+                if not error.lasting:
+                    raise
+                # Other blocks can be decoded.
+                lost.append(f"{error.reason}; {_rows_in_words(*table.starts[block : block + 2])} left out")
+        if lost:
+            more = f", and {len(lost) - 1:,} other parts" if len(lost) > 1 else ""
+            raise ImageError("read", f"{lost[0]}{more}")
 
     def read(self, path: str, name: str) -> Content:
         status = status_of(path)
@@ -333,6 +358,10 @@ def _type_name(kind: Any) -> str:
     return text.partition("<")[0] if len(text) > 40 else text
 
 
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]}…"
+
+
 def _declared(schema: Any) -> list[str]:
     """Return the columns that the metadata of the library `datasets` declares as images."""
     try:
@@ -387,6 +416,17 @@ def _missing(piece: Piece, at: int) -> str:
 def _bytes(value: Any, size: int) -> bytes:
     """Return the first bytes of a value, at most `size`."""
     return bytes(value.as_buffer()[:size])
+
+
+def _require_distinct(names: list[str]) -> None:
+    """Raise `ImageError` if several columns have one name: pyarrow reads the first of them only."""
+    for name in sorted(set(names)):
+        if names.count(name) > 1:
+            raise ImageError("read", f"{names.count(name)} columns are called {name}; rename them")
+
+
+def _rows_in_words(first: int, stop: int) -> str:
+    return f"row {first:,} is" if stop - first == 1 else f"rows {first:,} to {stop - 1:,} are"
 
 
 def _escaped(column: str) -> str:

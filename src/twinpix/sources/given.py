@@ -14,9 +14,10 @@ from itertools import chain, islice
 from typing import Any
 
 from twinpix.errors import ImageError, OutputError, system_reason
+from twinpix.formats import claims_image, suffix
 from twinpix.model import Failure
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time of a member of a zip archive
+_NO_TIME = (1980, 1, 1, 0, 0, 0)  # of a member of a zip archive
 _PNG_MODES = frozenset({"1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"})
 _ARRAYS = frozenset({"bool", "uint8", "uint16"})
 
@@ -62,7 +63,9 @@ def write_given(images: Iterable[tuple[Any, Any]]) -> Iterator[Given]:
         try:
             with zipfile.ZipFile(given.path, "w") as archive:
                 for number, (id, image) in enumerate(images):
-                    _add(given, archive, f"{number:09}", str(id), image)
+                    # The suffix of an id such as `1.tga` names a format without a signature.
+                    end = suffix(str(id)) if claims_image(str(id)) else ""
+                    _add(given, archive, f"{number:09}{end}", str(id), image)
         except OSError as error:
             raise OutputError(f"cannot write images to {folder}: {system_reason(error)}; set TMPDIR") from None
         yield given
@@ -77,7 +80,7 @@ def _add(given: Given, archive: zipfile.ZipFile, member: str, id: str, image: An
     except ImageError as error:
         given.failures.append(Failure(name, error.stage, error.reason))
         return
-    archive.writestr(zipfile.ZipInfo(member, _EPOCH), data)
+    archive.writestr(zipfile.ZipInfo(member, _NO_TIME), data)
     given.names[f"zip://{member}::{given.path}"] = name
     given.ids[name] = id
 

@@ -14,7 +14,7 @@ from twinpix import mounts, plugins
 from twinpix.errors import ImageError, system_reason
 from twinpix.formats import claims_image
 from twinpix.managed import in_library, is_library
-from twinpix.model import Failure, Refs, is_remote, is_uri, row_of
+from twinpix.model import Failure, Refs, is_remote, is_uri, sort_key
 from twinpix.sources import storage
 from twinpix.sources.base import Entry, Listing, Listings, Source
 from twinpix.sources.credentials import show_url
@@ -486,7 +486,8 @@ class _Walker:
         n, found = len(self.uris), self.columns()
         better, links = further_names(found, np.frombuffer(self.inodes, dtype=np.int64).reshape(-1, 5))
         left_out = better.keys()
-        order = [_place(uri) for uri in self.uris] if self.with_rows else self.uris
+        # Rows of a table in the order of their numbers: each row group is decoded only once.
+        order = [sort_key(uri) for uri in self.uris] if self.with_rows else self.uris
         rows = sorted(set(range(n)) - left_out if better else range(n), key=order.__getitem__)
         return Listing(
             found.take(rows),
@@ -505,12 +506,3 @@ def _noting(entries: Iterable[Entry], into: list[Entry]) -> Iterator[Entry]:
     for entry in entries:
         into.append(entry)
         yield entry
-
-
-def _place(uri: str) -> str:
-    """Return a sort key: rows of a table in the order of their numbers, since each row group is decoded only once."""
-    row = row_of(uri)
-    if not row:
-        return uri
-    number, column = row.removeprefix("row=").partition("&")[::2]
-    return f"{uri[: -len(row)]}{int(number):020}&{column}"

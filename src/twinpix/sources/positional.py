@@ -38,7 +38,7 @@ class PositionalFile:
             with self._lock:
                 self._file.seek(offset)
                 return self._file.read(size)
-        except Exception as error:  # noqa: BLE001 - each library of a store has its own errors
+        except OSError as error:
             raise ImageError("read", reason_of(error), lasting=False) from None
 
     def append(self, data: bytes) -> None:

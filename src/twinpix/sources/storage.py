@@ -20,12 +20,15 @@ from typing import IO, Any, BinaryIO, NamedTuple, TypeVar
 from twinpix.errors import ImageError, system_reason
 from twinpix.formats import HEAD, claims_image, sniff
 from twinpix.model import is_remote
+from twinpix.sources import web
 from twinpix.sources.base import MAX_BYTES, Content
 from twinpix.sources.credentials import private_url
 from twinpix.sources.files import file_version, is_settled, regular, require_unchanged
+from twinpix.sources.storefile import StoreFile
 from twinpix.versions import UNKNOWN, version_of
 
 _SECOND = 1_000_000_000  # nanoseconds
+_SIGNED_64 = (1 << 63) - 1
 _COARSE_NS = 2_100_000_000  # time within which two writes may have the same time stamp
 _TRIES, _PAUSE = 4, 0.2  # of a request to a store; seconds before the second one, doubled before each further one
 _RECENT = 5.0  # seconds for which the status of an object is kept
@@ -76,19 +79,39 @@ def _recent_status(url: str, process: tuple[int, int], period: int) -> Status:
     return remote_status(url, info_of(url))
 
 
-def open_file(location: str) -> BinaryIO:
-    """Open a file for random access; raises `ImageError`.
+def open_file(location: str, version: bytes = UNKNOWN) -> BinaryIO:
+    """Open a file for random access; raises `ImageError`, also for an object that is not of this version any more.
 
     Each process opens its own: a forked one shares the position in the file with its parent.
     """
     if is_remote(location):
-        file: BinaryIO = retried(location, lambda fs, path: fs.open(path, "rb", block_size=_BLOCK))
-        return file
+        if version != UNKNOWN:
+            return _open_version(location, version)
+        file: Any = StoreFile(retried(location, lambda fs, path: fs.open(path, "rb", block_size=_BLOCK)), _repeated)
+        out: BinaryIO = file
+        return out
     regular(location)  # opening a named pipe would wait
     try:
         return open(location, "rb")
     except OSError as error:
         raise ImageError("read", system_reason(error)) from None
+
+
+def _open_version(url: str, version: bytes) -> BinaryIO:
+    """Open an object whose index is known: in another version its members are at other places."""
+
+    def opened(fs: Any, path: str) -> tuple[Any, dict[str, Any] | None]:
+        file = fs.open(path, "rb", block_size=_BLOCK)
+        return file, getattr(file, "details", None)
+
+    file, info = retried(url, opened)
+    if info is not None and remote_status(url, info).version != version:
+        file.close()
+        _recent_status.cache_clear()
+        raise ImageError("read", "changed while it was read; run again", lasting=False)
+    out: Any = StoreFile(file, _repeated)
+    made: BinaryIO = out
+    return made
 
 
 def read_head(location: str, size: int) -> bytes:
@@ -118,7 +141,9 @@ def read_object(url: str) -> Content:
         return Content(None, before.version, before.settled)
     if before.size > MAX_BYTES:
         raise ImageError("read", f"larger than {MAX_BYTES >> 30} GiB")
-    data: bytes = retried(url, lambda fs, path: fs.cat_file(path))
+    data: bytes = retried(
+        url, lambda fs, path: web.fetch(fs, path, before.size) if web.is_web(fs) else fs.cat_file(path)
+    )
     if before.size and len(data) != before.size:
         raise ImageError("read", "changed while it was read, or the connection was lost; run again")
     if sniff(data[:HEAD], url) is None:
@@ -226,8 +251,9 @@ def info_of(url: str) -> dict[str, Any]:
 
 def remote_status(url: str, info: dict[str, Any]) -> Status:
     """Return the status of an object from what the store knows of it."""
+    size, modified = min(int(info.get("size") or 0), _SIGNED_64), _modified_ns(info)
     # Listings of S3 have milliseconds, the answer for one object has seconds: of both the same status.
-    size, modified = int(info.get("size") or 0), _modified_ns(info) // _SECOND * _SECOND
+    modified = modified // _SECOND * _SECOND if 0 < modified <= _SIGNED_64 else 0  # a server may name the year 9999
     name = next((str(info[name]) for name in _NAMES if info.get(name)), "")
     if not name and not modified:
         return Status(UNKNOWN, size, 0, False)
@@ -358,15 +384,23 @@ def _modified_ns(info: dict[str, Any]) -> int:
 def retried(url: str, call: Callable[[Any, str], Any]) -> Any:
     """Call with the file system and the path; try again after errors that may pass; raises `ImageError`."""
     fs, path = file_system(url)
-    for attempt in range(1, _TRIES + 1):
+    return _repeated(fs, lambda: call(fs, path))
+
+
+def _repeated(fs: Any, call: Callable[[], Result]) -> Result:
+    """Call; try again after errors that may pass; raises `ImageError`."""
+    tries = 2 if getattr(fs, "retries", 0) else _TRIES  # s3fs makes each request five times, which takes ten seconds
+    for attempt in range(1, tries + 1):
         try:
-            return call(fs, path)
+            return call()
+        except ImageError:
+            raise
         except (FileNotFoundError, IsADirectoryError):
             raise ImageError("read", "no such object; check the URL") from None
         except PermissionError:
-            raise ImageError("read", "permission denied; check the credentials") from None
+            raise ImageError("read", "permission denied; check the credentials", lasting=False) from None
         except Exception as error:  # noqa: BLE001 - each library of a store has its own errors
-            if not _may_pass(error) or attempt == _TRIES:
+            if not _may_pass(error) or attempt == tries:
                 raise ImageError("read", _reason(error), lasting=False) from None
         time.sleep(_PAUSE * 2 ** (attempt - 1))
     raise AssertionError
@@ -374,7 +408,7 @@ def retried(url: str, call: Callable[[Any, str], Any]) -> Any:
 
 def _may_pass(error: Exception) -> bool:
     status = getattr(error, "status", None)
-    if "Credentials" in type(error).__name__:
+    if "Credentials" in type(error).__name__ or "Validation" in type(error).__name__:
         return False
     return not (isinstance(status, int) and 400 <= status < 500 and status not in (408, 429))
 
@@ -386,9 +420,13 @@ def _reason(error: Exception) -> str:
         return f"the store does not answer: HTTP status {status}"
     if "Credentials" in name:
         return "no credentials were found; set those of the store's library, such as AWS_PROFILE"
+    if "Validation" in name:
+        return "the URL is not valid; check the name of the bucket"
+    if name == "FileExpired":
+        return "changed while it was read; run again"
     if words := next((words for part, words in _FAULTS.items() if part in name), ""):
         return f"the store does not answer: {words}"
-    text = system_reason(error) if isinstance(error, OSError) and error.errno else name
+    text = system_reason(error).rstrip(".") if isinstance(error, OSError) and error.errno else name
     return f"the store does not answer: {text if '://' not in text else name}"
 
 

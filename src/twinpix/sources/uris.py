@@ -20,7 +20,7 @@ from twinpix.sources.base import Content, Source
 from twinpix.sources.credentials import show_url
 from twinpix.sources.files import read_file
 
-_RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
+_RANGE = re.compile(r"\{(\d{1,18})\.\.(\d{1,18})\}", re.ASCII)  # of numbers that are lengths of a sequence
 _LONGEST_RANGE = 1_000_000  # files; a longer range is a typing error
 
 

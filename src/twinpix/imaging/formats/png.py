@@ -6,7 +6,10 @@ Source: PNG, third edition (https://www.w3.org/TR/png-3/), sections 5 and 13.
 import zlib
 from collections.abc import Iterator
 
+from twinpix.errors import ImageError
+
 _SIGNATURE = 8
+_MOST_CHUNKS = 1 << 20  # 8 GB of image data as encoders write it; a file of more has empty chunks and takes minutes
 _COLOUR_TYPE = slice(25, 26)  # its position in the file
 _TRANSPARENCY = {b"\0": 2, b"\2": 6}  # minimum bytes of the transparent colour, by colour type
 _FRAMES = (b"acTL", b"fcTL", b"fdAT")  # the chunks of an animation
@@ -18,10 +21,12 @@ def mend(data: bytes) -> tuple[bytes, str]:
 
     A chunk is broken if its checksum is wrong or if a transparent colour is truncated. Viewers ignore these chunks; a
     decoder that checks them refuses the whole image. If a chunk of an animation is broken, the whole animation is
-    removed, except for the default image, which viewers show in its place.
+    removed, except for the default image, which viewers show in its place. Raises `ImageError` for an endless number.
     """
     broken = []
-    for name, start, end in _chunks(data):
+    for number, (name, start, end) in enumerate(_chunks(data)):
+        if number >= _MOST_CHUNKS:
+            raise ImageError("decode", f"the PNG file has more than {_MOST_CHUNKS:,} chunks")
         wrong_sum = name[0] & 0x20 and zlib.crc32(data[start - 4 : end]) != int.from_bytes(data[end : end + 4], "big")
         if wrong_sum or (name == b"tRNS" and end - start < _TRANSPARENCY.get(data[_COLOUR_TYPE], 0)):
             broken.append((name, start))

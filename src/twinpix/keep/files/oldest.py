@@ -7,11 +7,11 @@ from twinpix.model import Member
 
 @dataclass(frozen=True, slots=True)
 class Oldest:
-    """The EXIF date comes first, because copying a file changes its modification time."""
+    """The EXIF date comes first, because copying a file changes its modification time. Unknown times come last."""
 
-    def key(self, member: Member) -> tuple[bool, str, int]:
+    def key(self, member: Member) -> tuple[bool, str, bool, int]:
         captured = member.traits.captured if member.traits else ""
-        return not captured, captured, member.mtime_ns
+        return not captured, captured, not member.mtime_ns, member.mtime_ns
 
     def reason(self, member: Member, other: Member) -> str:
         captured = member.traits.captured if member.traits else ""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from twinpix.model import Member
+from twinpix.model import Member, sort_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class Path:
     def key(self, member: Member) -> tuple[bool, str]:
         if self.pattern:
             return not fnmatchcase(member.path, self.pattern), ""
-        return False, member.path
+        return False, sort_key(member.path)
 
     def reason(self, member: Member, other: Member) -> str:
         return f"path matches {self.pattern}" if self.pattern else "first by path among equals"

@@ -12,13 +12,15 @@ from typing import Any, BinaryIO, ClassVar, NamedTuple
 from twinpix.errors import ImageError
 from twinpix.model import is_remote
 from twinpix.sources import columns
-from twinpix.sources.base import Entry
+from twinpix.sources.base import Entry, refuse_bomb
 from twinpix.sources.columns import Table, TableSource
 from twinpix.sources.storage import Status, open_file
+from twinpix.versions import UNKNOWN
 
 _TABLES = 64  # files whose schema and positions a process keeps
 _MAGIC, _FEATHER_1 = b"ARROW1", b"FEA1"
 _SCHEMA, _BATCH = 1, 3  # kinds of messages
+_PLAIN_SIZE = 8  # bytes of the size before each compressed buffer
 _LARGEST_STATE = 16 << 20  # bytes of a file that lists the files of a data set
 _CUT = "not an Arrow file or stream, or its end is missing; copy or download it again"
 
@@ -75,19 +77,21 @@ class _Message(NamedTuple):
     size: int  # bytes, of the message and its body
     rows: int = 0  # of a record batch
     codec: str = ""  # of a record batch: lz4 or zstd; "" if it is not compressed
+    plain: int = 0  # bytes of the body when it is decompressed
 
 
 class _File(Table):
     """A table in the file format."""
 
-    def __init__(self, path: str, key: tuple[Any, ...], schema: Any, rows: Sequence[int]) -> None:
-        self.path = path
-        super().__init__(key, schema, rows)
+    def __init__(self, path: str, key: tuple[Any, ...], schema: Any, batches: Sequence[_Message]) -> None:
+        self.path, self.batches = path, batches
+        super().__init__(key, schema, [batch.rows for batch in batches])
 
     def decode(self, block: int, column: str) -> Iterator[Any]:
         import pyarrow as pa
 
-        with _opened(self.path) as file, pa.ipc.open_file(file, options=_options(self, column)) as reader:
+        _refuse_bomb(self.batches[block])
+        with _opened(self.path, self.version) as file, pa.ipc.open_file(file, options=_options(self, column)) as reader:
             yield _checked(reader.get_batch(block).column(0))
 
 
@@ -106,7 +110,8 @@ class _Stream(Table):
         import pyarrow as pa
 
         message = self.batches[block]
-        with _opened(self.path) as file:
+        _refuse_bomb(message)
+        with _opened(self.path, self.version) as file:
             file.seek(message.offset)
             data = file.read_buffer(message.size)
         if message.codec or self.with_dictionaries:
@@ -120,12 +125,12 @@ class _Stream(Table):
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[Any]:
+def _opened(path: str, version: bytes = UNKNOWN) -> Iterator[Any]:
     """Open a file for pyarrow: a local one in mapped memory, which remains mapped while a part of it is in use."""
     import pyarrow as pa
 
     if is_remote(path):
-        with open_file(path) as file:
+        with open_file(path, version) as file:
             yield pa.PythonFile(file, "r")
     else:
         with pa.memory_map(path) as mapped:
@@ -158,15 +163,21 @@ def _table(path: str, version: bytes, size: int, modified_ns: int) -> Table:
                 raise ImageError("read", "Feather version 1 is not supported; write it again with pyarrow.feather")
             if first != _MAGIC:
                 return _Stream(path, key, *_parts(file, size))
-            rows = list(_rows(file, size))
+            batches = list(_batches(file, size))
         with _opened(path) as file, pa.ipc.open_file(file) as reader:
-            return _File(path, key, reader.schema, rows)
+            return _File(path, key, reader.schema, batches)
     except (struct.error, pa.ArrowException):
         raise ImageError("read", _CUT) from None
 
 
-def _rows(file: BinaryIO, size: int) -> Iterator[int]:
-    """Return the number of rows of each record batch of a file.
+def _refuse_bomb(message: _Message) -> None:
+    """Raise `ImageError` for a record batch that may be a decompression bomb."""
+    if message.codec:
+        refuse_bomb(message.size, message.plain, "a record batch of the table")
+
+
+def _batches(file: BinaryIO, size: int) -> Iterator[_Message]:
+    """Return the record batches of a file.
 
     The file ends with a footer, which has the positions of the batches, its size, and the magic bytes. Raises
     `ImageError` or `struct.error`.
@@ -183,7 +194,7 @@ def _rows(file: BinaryIO, size: int) -> Iterator[int]:
         message = _message(file, footer.number("<q", block), size - 10 - length)
         if message is None or message.kind != _BATCH:
             raise ImageError("read", _CUT)
-        yield message.rows
+        yield message
 
 
 def _parts(file: BinaryIO, size: int) -> tuple[bytes, list[_Message]]:
@@ -221,15 +232,26 @@ def _message(file: BinaryIO, at: int, stop: int) -> _Message | None:
     if size < 0 or begin + size > stop:
         raise ImageError("read", _CUT)
     file.seek(begin)
-    kind, body, rows, codec = _header(_Flatbuffer(file.read(size)))
+    kind, body, rows, codec, buffers = _header(_Flatbuffer(file.read(size)))
     end = begin + size + body
     if body < 0 or rows < 0 or end > stop:
         raise ImageError("read", _CUT)
-    return _Message(kind, at, end - at, rows, codec)
+    plain = _plain_size(file, begin + size, body, buffers) if codec else body
+    return _Message(kind, at, end - at, rows, codec, plain)
 
 
-def _header(data: "_Flatbuffer") -> tuple[int, int, int, str]:
-    """Return the kind of a message, the size of its body, and the rows and the compression of a record batch.
+def _plain_size(file: BinaryIO, body_at: int, body: int, buffers: Sequence[tuple[int, int]]) -> int:
+    """Return the bytes that the body of a compressed message has when it is decompressed."""
+    plain = 0
+    for offset, length in buffers:
+        if length > _PLAIN_SIZE and 0 <= offset <= body - length:
+            file.seek(body_at + offset)
+            plain += max(length, struct.unpack("<q", file.read(_PLAIN_SIZE))[0])  # -1: it is not compressed
+    return plain
+
+
+def _header(data: "_Flatbuffer") -> tuple[int, int, int, str, list[tuple[int, int]]]:
+    """Return the kind of a message, the size of its body, and of a record batch rows, compression and buffers.
 
     The tables are those of https://github.com/apache/arrow/blob/main/format/Message.fbs and `File.fbs`. pyarrow
     returns the rows only after it has read or decompressed the body.
@@ -238,13 +260,19 @@ def _header(data: "_Flatbuffer") -> tuple[int, int, int, str]:
     kind_at, header_at, body_at = (data.field(message, index) for index in (1, 2, 3))
     kind, body = data.number("<B", kind_at) if kind_at else 0, data.number("<q", body_at) if body_at else 0
     if kind != _BATCH or not header_at:
-        return kind, body, 0, ""
+        return kind, body, 0, "", []
     batch = data.follow(header_at)
     rows_at = data.field(batch, 0)
     compression = data.follow(data.field(batch, 3))
     codec_at = data.field(compression, 0) if compression else 0
     codec = "zstd" if codec_at and data.number("<b", codec_at) else "lz4"
-    return kind, body, data.number("<q", rows_at) if rows_at else 0, codec if compression else ""
+    rows = data.number("<q", rows_at) if rows_at else 0
+    if not compression:
+        return kind, body, rows, "", []
+    buffers_at = data.follow(data.field(batch, 2))  # a vector of pairs: place in the body, bytes
+    count = data.number("<I", buffers_at) if buffers_at else 0
+    places = [buffers_at + 4 + 16 * number for number in range(min(count, len(data.data) // 16))]
+    return kind, body, rows, codec, [(data.number("<q", at), data.number("<q", at + 8)) for at in places]
 
 
 class _Flatbuffer:

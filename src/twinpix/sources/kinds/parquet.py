@@ -8,7 +8,9 @@ from typing import Any, BinaryIO, ClassVar
 from twinpix.errors import ImageError
 from twinpix.model import is_remote
 from twinpix.sources import columns
+from twinpix.sources.base import may_be_bomb, refuse_bomb
 from twinpix.sources.columns import Table, TableSource, first_line, leaves
+from twinpix.sources.pages import page_sizes
 from twinpix.sources.storage import Status, open_file
 
 _TABLES = 64  # files whose metadata a process keeps
@@ -75,16 +77,29 @@ class _Parquet(Table):
 
         parts = leaves(column, self.schema.types[self.columns.index(column)])
         group = self.metadata.row_group(block)
-        chunks = (group.column(at) for at in range(group.num_columns))
-        size = sum(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema in parts)
+        chunks = [group.column(at) for at in range(group.num_columns)]
+        chunks = [chunk for chunk in chunks if chunk.path_in_schema in parts]
+        size = sum(chunk.total_uncompressed_size for chunk in chunks)
         rows = max(1, min(columns.PIECE_ROWS, columns.PIECE_BYTES * group.num_rows // max(size, 1)))
-        with open_file(self.path) as file:
+        with open_file(self.path, self.version) as file:
+            for chunk in chunks:
+                if may_be_bomb(chunk.total_compressed_size, chunk.total_uncompressed_size):
+                    _refuse_bombs(file, chunk)
             # The buffer limits the memory: without one, pyarrow reads the column of the row group at once.
             buffer = _REMOTE_BUFFER if is_remote(self.path) else _BUFFER
             reader = pq.ParquetFile(file, metadata=self.metadata, buffer_size=buffer, pre_buffer=False)
             # Threads of pyarrow would not exist in a forked process.
             for batch in reader.iter_batches(rows, row_groups=[block], columns=parts, use_threads=False):
                 yield batch.column(batch.schema.names.index(column))
+
+
+def _refuse_bombs(file: BinaryIO, chunk: Any) -> None:
+    """Raise `ImageError` if a page of a column may be a decompression bomb: pyarrow decompresses a page as a whole."""
+    starts = [chunk.data_page_offset]
+    if chunk.dictionary_page_offset:  # absent or 0
+        starts.append(chunk.dictionary_page_offset)
+    for packed, plain in page_sizes(file, min(starts), chunk.total_compressed_size):
+        refuse_bomb(packed, plain, "a page of the table")
 
 
 @lru_cache(maxsize=_TABLES)

@@ -15,7 +15,7 @@ from typing import BinaryIO, ClassVar, NamedTuple
 from twinpix.errors import ImageError
 from twinpix.model import is_remote
 from twinpix.sources import fetched
-from twinpix.sources.base import Content, Entry, Source
+from twinpix.sources.base import BOMB_BYTES, Content, Entry, Source, refuse_bomb
 from twinpix.sources.compression import compressor, decompressor
 from twinpix.sources.positional import Part, PositionalFile, temporary_file
 from twinpix.sources.storage import Status, open_file, process_key, read_head, read_image, status_of
@@ -85,6 +85,8 @@ class Tar(Source):
             raise ImageError("read", f"the archive has no such member; {index.error or 'check its name'}")
         if member.error:
             raise ImageError("read", member.error)
+        if member.size > BOMB_BYTES:
+            refuse_bomb(status.size, file.size, "the archive")
         part = io.BufferedReader(Part(file, member.offset), max(1, min(_BUFFER, member.size)))
         return Content(read_image(part, name, member.size), _version(member, status), status.settled)
 
@@ -175,7 +177,7 @@ def _compression(path: str, version: bytes, size: int, modified_ns: int) -> str:
 @lru_cache(maxsize=_OPEN)
 def _open(process: tuple[int, int], path: str, version: bytes, size: int, modified_ns: int) -> PositionalFile:
     """Return an uncompressed archive, opened by this process, and reopened after it was written to."""
-    return PositionalFile(open_file(path), path)
+    return PositionalFile(open_file(path, version), path)
 
 
 @lru_cache(maxsize=_INDEXES)

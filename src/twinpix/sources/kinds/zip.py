@@ -1,5 +1,6 @@
 """Zip archives."""
 
+import lzma
 import os
 import posixpath
 import stat
@@ -17,11 +18,17 @@ from typing import BinaryIO, ClassVar, NamedTuple
 
 from twinpix.errors import ImageError, system_reason
 from twinpix.model import is_remote
-from twinpix.sources.base import Content, Entry, Source
+from twinpix.sources.base import Content, Entry, Source, refuse_bomb
 from twinpix.sources.storage import Status, open_file, process_key, read_image, status_of
+from twinpix.text import plural
 from twinpix.versions import UNKNOWN, version_of
 
 _OPEN = 4  # archives that a process keeps open: the table of a large one takes long to read
+
+# Errors of zipfile and of the decompressors, beside `OSError` without a number, which bz2 raises.
+_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, struct.error, ValueError)
+
+_FIRST_TIME = (1980, 1, 1, 0, 0, 0)
 _ENCRYPTED = 1  # the bit of a member's flags
 _COPIED = 4 << 20  # bytes that are copied at once
 
@@ -38,14 +45,17 @@ class Zip(Source):
 
     def entries(self, path: str) -> Iterator[Entry]:
         archive, status = _archive(path)
+        count = len(archive.infolist())
         for info in archive.infolist():
             if info.is_dir():
                 continue
             if archive.getinfo(info.filename) is not info:
                 yield Entry(info.filename, UNKNOWN, 0, error="a later member of the archive has the same name")
             else:
-                modified = timegm((*info.date_time, 0, 0, 0)) if info.date_time[1] and info.date_time[2] else 0
-                yield Entry(info.filename, _version(info, status), info.file_size, modified * 1_000_000_000)
+                yield Entry(info.filename, _version(info, status), info.file_size, _modified_ns(info))
+        if (declared := _declared(archive)) != count % (_FULL16 + 1):
+            why = f"its directory lists {plural(count, 'member')}, and its end says {declared:,}"
+            raise ImageError("read", f"the zip archive is damaged: {why}; copy or download it again")
 
     def read(self, path: str, name: str) -> Content:
         archive, status = _archive(path)
@@ -55,12 +65,15 @@ class Zip(Source):
             raise ImageError("read", "the archive has no such member; check its name") from None
         if info.flag_bits & _ENCRYPTED:
             raise ImageError("read", "the member is encrypted")
+        refuse_bomb(info.compress_size, info.file_size, "the member")
         try:
             with archive.open(info) as file:
                 data = read_image(file, name, info.file_size)  # no more than the size in the archive's table
-        except OSError as error:
-            raise ImageError("read", system_reason(error)) from None
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        except MemoryError:  # LZMA: a member names the size of its dictionary
+            raise ImageError("read", "not enough memory to decompress the member", lasting=False) from None
+        except (*_DAMAGED, OSError) as error:
+            if isinstance(error, OSError) and error.errno:
+                raise ImageError("read", system_reason(error)) from None
             raise ImageError("read", f"the member is damaged or compressed in an unknown way: {error}") from None
         return Content(data, _version(info, status), status.settled)
 
@@ -94,7 +107,7 @@ def _target_of(archive: zipfile.ZipFile, link: zipfile.ZipInfo) -> str:
         return ""
     try:
         target = archive.read(link).decode("utf-8", "surrogateescape")
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
+    except (*_DAMAGED, OSError):
         return ""
     return posixpath.normpath(posixpath.join(posixpath.dirname(link.filename), target))
 
@@ -116,6 +129,25 @@ def _archive(path: str) -> tuple[zipfile.ZipFile, Status]:
 def _open(path: str, process: tuple[int, int], version: bytes, size: int, modified_ns: int) -> zipfile.ZipFile:
     """Return the archive at `path`, reopened after it was written to."""
     return zipfile.ZipFile(open_file(path) if is_remote(path) else path)  # it closes only what it opened
+
+
+def _declared(archive: zipfile.ZipFile) -> int:
+    """Return the number of members that the end of an archive names, of which large archives have the last 16 bits."""
+    file = archive.fp
+    assert file is not None
+    end_at = file.seek(0, os.SEEK_END) - _END_SIZE - len(archive.comment)
+    file.seek(max(0, end_at))
+    end = file.read(_END_SIZE)
+    total: int = struct.unpack_from("<H", end, 10)[0]
+    return len(archive.infolist()) % (_FULL16 + 1) if total == _FULL16 else total
+
+
+def _modified_ns(info: zipfile.ZipInfo) -> int:
+    """Return the time of a member; 0 for none, and for the first time of the format, which programs write for none."""
+    month, day = info.date_time[1:3]
+    if info.date_time <= _FIRST_TIME or not day or not 1 <= month <= 12:  # the format has room for month 15
+        return 0
+    return timegm((*info.date_time, 0, 0, 0)) * 1_000_000_000
 
 
 def _version(info: zipfile.ZipInfo, status: Status) -> bytes:
