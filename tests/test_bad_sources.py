@@ -536,7 +536,7 @@ def test_a_shard_that_is_replaced_while_it_is_read(
         source.write(str(path), images)
         versions.append(path.read_bytes())
     fs.pipe_file(f"bucket/{kind}", versions[0])
-    replaced = []
+    replaced = list[str]()
 
     def replace(stage: str, done: int, total: int) -> None:
         if stage == "read" and not replaced:

@@ -79,6 +79,11 @@ def _recent_status(url: str, process: tuple[int, int], period: int) -> Status:
     return remote_status(url, info_of(url))
 
 
+def forget_status() -> None:
+    """Ask stores again: a run begins, and an object may have been replaced since the last one."""
+    _recent_status.cache_clear()
+
+
 def open_file(location: str, version: bytes = UNKNOWN) -> BinaryIO:
     """Open a file for random access; raises `ImageError`, also for an object that is not of this version any more.
 
