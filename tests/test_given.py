@@ -326,6 +326,26 @@ def test_a_table_without_its_copies(library: str, folder: Path) -> None:
     assert len(data) == len(IMAGES)
 
 
+@pytest.mark.parametrize("library", ["datasets", "pandas", "polars", "pyarrow"])
+def test_a_table_in_memory_is_found_and_queried_with_its_ids(library: str, folder: Path) -> None:
+    pytest.importorskip(library)
+    data, _ = kept_of(library, folder)
+    by_row = twinpix.find(data, store=None, workers=1)
+    names = list(IMAGES)
+    found = [{names[int(by_row.ids[member.path])] for member in group.members} for group in by_row.groups]
+    assert sorted(found, key=min) == sorted(COPIES, key=min)
+    by_name = twinpix.find(data, column="image", id="name", store=None, workers=1)
+    assert [{by_name.ids[member.path] for member in group.members} for group in by_name.groups] == found
+    (folder / "query.png").write_bytes(IMAGES["half of two"])
+    hits, _ = twinpix.query(folder / "query.png", data, id="name", store=None, workers=1)
+    assert {hit.id for hit in hits} == {"two", "half of two"}
+
+
+def test_ids_need_a_table() -> None:
+    with pytest.raises(UsageError, match="give the table"):
+        twinpix.find("photos", id="name", store=None)
+
+
 def test_dedupe_names_the_columns_and_types_that_it_takes() -> None:
     import pyarrow
 

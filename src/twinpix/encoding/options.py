@@ -127,8 +127,6 @@ class Options:
         if self.precision is not None and not 0 < self.precision <= 1:
             what = "a share of the matches, above 0 and at most 1"
             raise UsageError(f"the precision is {what}, not {format_distance(self.precision)}")
-        if self.id and self.table is None:
-            raise UsageError("id names a column of a table: give the table", field="id")
         _require_one_of("strictness", get_args(Strictness), self.strictness)
         _require_one_of("decode", get_args(Decode), self.decode)
 
@@ -141,6 +139,11 @@ class Options:
     def code_method(self) -> str:
         """The method of codes that are written or returned: by default a hash, as those of cascade match nothing."""
         return self.method or FAST_METHOD
+
+    def require_table_of_ids(self) -> None:
+        """Raise `UsageError` if ids are asked for and no table has them."""
+        if self.id and self.table is None:
+            raise UsageError("id names a column of a table: give the table", field="id")
 
     @classmethod
     def of(cls, given: "Options | None", changes: Mapping[str, Any]) -> "Options":

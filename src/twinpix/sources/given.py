@@ -16,6 +16,7 @@ from typing import Any
 from twinpix.errors import ImageError, OutputError, system_reason
 from twinpix.formats import claims_image, suffix
 from twinpix.model import Failure
+from twinpix.sources.frames import is_frame, pairs_of
 
 _NO_TIME = (1980, 1, 1, 0, 0, 0)  # of a member of a zip archive
 _PNG_MODES = frozenset({"1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"})
@@ -32,8 +33,13 @@ class Given:
     failures: list[Failure] = field(default_factory=list)
 
 
-def split_kinds(paths: Any) -> tuple[Any, Iterable[tuple[Any, Any]] | None]:
-    """Return paths and None, or nothing and the pairs of an id and an image; an iterator is looked into."""
+def split_kinds(paths: Any, column: str = "", id: str = "") -> tuple[Any, Iterable[tuple[Any, Any]] | None]:
+    """Return paths and None, or nothing and the pairs of an id and an image; an iterator is looked into.
+
+    Of a table in memory the pairs are those of its rows, see `frames`.
+    """
+    if is_frame(paths):
+        return (), pairs_of(paths, column, id)
     if isinstance(paths, str | bytes | os.PathLike) or not isinstance(paths, Iterable):
         return paths, None
     items: Iterable[Any] = paths

@@ -50,7 +50,9 @@ def find(
 
     Args:
         paths: One or several folders, image files, archives, tables of images, and URLs of these; or pairs of an id
-            and an image (bytes, Pillow image or array), which the report names `memory://ID`.
+            and an image (bytes, Pillow image or array), which the report names `memory://ID`; or a
+            `datasets.Dataset`, a pandas or polars data frame or an Arrow table, whose images are in the column
+            `column` of the options ("image") and whose ids are the numbers of the rows or the column `id`.
         options: Options of the run; the default ones if None.
         listed: Further image files. A file that does not exist is reported as a failure, not raised.
         progress: True for a display on stderr, a function of (stage, done, total), or tqdm.
@@ -71,10 +73,12 @@ def find(
         [('photos/beach.png', ['photos/beach.jpg'])]
     """
     options = Options.of(options, changes)
-    named, in_memory = split_kinds(paths)
+    named, in_memory = split_kinds(paths, options.column, options.id)
     if in_memory is not None:
+        options = replace(options, column="", id="")
         with write_given(in_memory) as given:
             return _name_as_given(find(given.path, options, listed=listed, progress=progress), given)
+    options.require_table_of_ids()
     tables = [] if options.table is None else [show_url(os.fspath(options.table))]
     request = _Request(names_of(named), names_of(listed), names_of(options.reference), tables)
     settings = settings_of(options)

@@ -48,8 +48,8 @@ def query(
 
     Args:
         image: Path of the image, or of an archive that holds only this image.
-        paths: One or several folders and image files to search; or pairs of an id and an image, as for `find`. `image`
-            itself is not a result.
+        paths: One or several folders and image files to search; or pairs of an id and an image, or a table in
+            memory, as for `find`. `image` itself is not a result.
         options: Options of the run; the default ones if None.
         progress: As for `find`.
         **changes: Fields of `Options` that replace those in `options`.
@@ -71,10 +71,12 @@ def query(
         ([('photos/beach.jpg', 're-encoded')], [])
     """
     options = Options.of(options, changes)
-    named, in_memory = split_kinds(paths)
+    named, in_memory = split_kinds(paths, options.column, options.id)
     if in_memory is not None:
+        options = replace(options, column="", id="")
         with write_given(in_memory) as given:
             return _name_as_given(query(image, given.path, options, progress=progress), given)
+    options.require_table_of_ids()
     asked_for, names = names_of(image), names_of(named)
     if len(asked_for) != 1:
         raise UsageError(f"a query is one image, not {len(asked_for)}: call query once for each image")
