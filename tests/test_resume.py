@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,7 +45,7 @@ def test_a_killed_run_goes_on_behind_what_was_stored(tmp_path: Path, name: str) 
         if stage == "read":
             read.append(total)
 
-    options = {"method": "phash:size=16", "workers": 1}
+    options: dict[str, Any] = {"method": "phash:size=16", "workers": 1}
     again = twinpix.find(tmp_path / name, store=tmp_path / "store.sqlite", progress=note, **options)
     assert again.counts.images == COUNT
     assert 0 < max(read) <= COUNT - KILLED_AT + 8
