@@ -21,6 +21,7 @@ from libraries import save
 from servers import s3_server
 from twinpix.cli.app import run
 from twinpix.errors import ImageError, RefusedError
+from twinpix.journals import JournalFile
 from twinpix.sources.lists import copy_without_rows, rows_of
 from twinpix.usecases.exporting.plan import plan_export
 from twinpix.usecases.exporting.tables import verify_table
@@ -419,7 +420,6 @@ def test_an_export_of_a_data_set_that_was_killed_is_continued(
 ) -> None:
     """Before, between and after its files; then the same files as without a kill."""
     from twinpix.usecases.exporting import targets
-    from twinpix.usecases.exporting.journal import Journal
 
     data_set(datasets).save_to_disk("saved", num_shards=2)
     exported_set("saved", "whole")
@@ -431,7 +431,7 @@ def test_an_export_of_a_data_set_that_was_killed_is_continued(
         count = iter(range(at))
 
         def work(plan: Any = plan, count: Iterator[int] = count) -> None:
-            for place, name in ((Journal, "_write"), (targets, "rename_new"), (targets.Output, "sync")):
+            for place, name in ((JournalFile, "_write"), (targets, "rename_new"), (targets.Output, "sync")):
                 setattr(place, name, killing(getattr(place, name), count))
             assert write_export(plan).left == []
 

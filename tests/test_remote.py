@@ -27,6 +27,7 @@ from twinpix.model import Report
 from twinpix.sources import fetched, storage
 from twinpix.sources.credentials import private_url, show_url
 from twinpix.sources.kinds import tar
+from twinpix.versions import UNKNOWN
 
 pytest.importorskip("fsspec")
 
@@ -411,9 +412,9 @@ def test_unchanged_shards_are_not_read_again(s3: Any, images: dict[str, bytes], 
     opened: list[str] = []
     real = storage.open_file
 
-    def noting(location: str) -> Any:
+    def noting(location: str, version: bytes = UNKNOWN) -> Any:
         opened.append(location)
-        return real(location)
+        return real(location, version)
 
     s3.mkdir("listed")
     s3.pipe_file("listed/a.tar", packed("a/first.png", "third.png"))

@@ -324,7 +324,7 @@ class Decision:
     """
     line_blocks: int = 60
     """Agreeing blocks. Why: no more lie along one or two lines; with more, other light is allowed, and so is a crop in
-    other colours that is not clear. Data: unrelated, icons.
+    other colours that is not clear. Data: unrelated, hard negatives.
     Test: test_verify.py::test_two_horizons_do_not_match_although_all_blocks_agree
     """
     part_blocks: int = 24
