@@ -107,7 +107,10 @@ def _open_version(url: str, version: bytes) -> BinaryIO:
 
     def opened(fs: Any, path: str) -> tuple[Any, dict[str, Any] | None]:
         file = fs.open(path, "rb", block_size=_BLOCK)
-        return file, getattr(file, "details", None)
+        info = getattr(file, "details", None)
+        if info is not None and not any(info.get(name) for name in (*_NAMES, *_TIMES)):
+            info = fs.info(path)  # an open file of a web server knows its size only
+        return file, info
 
     file, info = retried(url, opened)
     if info is not None and remote_status(url, info).version != version:

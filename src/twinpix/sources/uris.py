@@ -9,6 +9,7 @@ s3://bucket/photos/1.jpg              an object of a store
 import os
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import BinaryIO, NamedTuple
 
 from twinpix import plugins
@@ -236,6 +237,8 @@ def _first_for(path: str, names: Iterable[str]) -> Source | None:
     return None
 
 
+@cache
 def _source(name: str) -> Source:
+    """Return a source; made once, since reading the types of its options takes longer than reading a member."""
     made: Source = plugins.build("sources", name, {})
     return made
