@@ -1093,7 +1093,7 @@ def test_plain_headers_are_read_as_tarfile_reads_them(
     (tmp_path / "a.tar").write_bytes(data[: len(data) - cut] if cut < 1500 else data)
 
     def listed() -> tuple[Any, ...]:
-        with contextlib.closing(PositionalFile(open("a.tar", "rb"), "a.tar")) as file:
+        with contextlib.closing(PositionalFile(open("a.tar", "rb"))) as file:
             try:
                 return tuple(tar._index_of(file))
             except ImageError as error:

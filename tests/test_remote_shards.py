@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from servers import s3_server
-from twinpix.sources import fetched, storage
+from twinpix.sources import copies, fetched, storage
 from twinpix.sources.fetched import keep_fetched
 from twinpix.sources.kinds import tar
 from twinpix.sources.kinds.tar import Tar
@@ -126,7 +126,7 @@ def test_a_copy_is_kept_within_the_bound(
             for _ in range(2):
                 assert listed(url) == images
                 tar._decompressed.cache_clear()
-            assert len(os.listdir(fetched._folder())) == whole
+            assert len(os.listdir(copies.folder())) == whole
         assert asked(requests, path)[WHOLE] == whole
     requests.clear()
     assert listed(url) == images  # without a folder, as in an export
@@ -150,7 +150,7 @@ def test_without_its_folder_a_shard_is_read_in_parts(server: tuple[Any, Requests
     fs, requests = server
     fs.pipe_file("shards/unwritten.tar.gz", packed("gz", [1, 2]))
     with keep_fetched():
-        os.rmdir(fetched._folder())
+        os.rmdir(copies.folder())
         assert list(listed("s3://shards/unwritten.tar.gz")) == ["1.png", "2.png"]
     assert asked(requests, "/shards/unwritten.tar.gz")[WHOLE] == 0
 

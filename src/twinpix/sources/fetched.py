@@ -1,6 +1,5 @@
-"""Images and compressed archives of stores that this run has fetched, kept on the disk: most are needed repeatedly."""
+"""Images, archives and tables of stores that this run has fetched, kept on the disk: most are needed repeatedly."""
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -10,16 +9,13 @@ from contextlib import contextmanager, suppress
 
 from twinpix import machine
 from twinpix.errors import ImageError
-from twinpix.sources import storage
+from twinpix.sources import copies, storage
 from twinpix.sources.base import Content
 
 LARGEST = 2 << 30  # bytes of all kept images and archives; what does not fit is fetched again
 _SPARE = 1 << 30  # bytes that stay free on the disk
 _PREFIX = "twinpix-fetched-"
 _HEAD = 18  # bytes before those of the image: its version, whether it is settled, whether it is an image
-
-
-_FOLDER = "folder of fetched images"  # key in `machine.shared`
 
 
 class _Kept:
@@ -35,12 +31,12 @@ _locks: dict[int, threading.Lock] = {}  # of a process: no fork waits for a thre
 @contextmanager
 def keep_fetched() -> Iterator[None]:
     """Keep images of stores until the end of the block, for this process and its workers."""
-    if _folder():
+    if copies.folder():
         yield  # an outer block keeps them
         return
     _remove_leftovers()
     try:
-        machine.shared[_FOLDER] = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-")
+        machine.shared[copies.FOLDER] = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-")
     except OSError:  # no folder for temporary files: images are fetched again
         yield
         return
@@ -48,15 +44,15 @@ def keep_fetched() -> Iterator[None]:
     try:
         yield
     finally:
-        shutil.rmtree(machine.shared.pop(_FOLDER), ignore_errors=True)
+        shutil.rmtree(machine.shared.pop(copies.FOLDER), ignore_errors=True)
 
 
 def kept(uri: str) -> Content | None:
     """Return an image that was fetched before, None if it is not kept."""
-    if not _folder():
+    if not copies.folder():
         return None
     try:
-        with open(_path(uri), "rb") as file:
+        with open(copies.path_of(uri), "rb") as file:
             head, data = file.read(_HEAD), file.read()
     except OSError:
         return None
@@ -65,13 +61,13 @@ def kept(uri: str) -> Content | None:
 
 def keep(uri: str, content: Content) -> None:
     """Keep a fetched image, unless the space is used up."""
-    if not _folder():
+    if not copies.folder():
         return
     data = content.data or b""
     with suppress(OSError):
         if not _reserve(len(data), LARGEST):
             return
-        path = _path(uri)
+        path = copies.path_of(uri)
         with open(f"{path}.{os.getpid()}", "xb") as file:
             file.write(content.version + bytes([content.settled, content.data is not None]))
             file.write(data)
@@ -84,9 +80,9 @@ def copy_of(url: str, version: bytes, size: int) -> str:
     Returns "" if there is no space for it, or the store does not answer. Archives are listed before images are read, so
     they use half of the space at most.
     """
-    if not _folder():
+    if not copies.folder():
         return ""
-    path = _path(f"{url}\0{version.hex()}")
+    path = copies.path_of_object(url, version)
     if os.path.exists(path):
         return path
     try:
@@ -106,24 +102,14 @@ def copy_of(url: str, version: bytes, size: int) -> str:
     return path
 
 
-def _folder() -> str:
-    """Return the folder of this run, "" for none."""
-    return machine.shared.get(_FOLDER, "")
-
-
-def _path(uri: str) -> str:
-    name = hashlib.blake2b(uri.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-    return os.path.join(_folder(), name)
-
-
 def _reserve(size: int, most: int) -> bool:
     """Count bytes that are about to be written; False if there would be more than `most`. Raises `OSError`."""
     with _locks.setdefault(os.getpid(), threading.Lock()):
         if _Kept.process != os.getpid():  # a new worker: others have written before it
             _Kept.process = os.getpid()
-            with os.scandir(_folder()) as entries:
+            with os.scandir(copies.folder()) as entries:
                 _Kept.bytes = sum(entry.stat().st_size for entry in entries)
-        if _Kept.bytes + size > most or shutil.disk_usage(_folder()).free <= size + _SPARE:
+        if _Kept.bytes + size > most or shutil.disk_usage(copies.folder()).free <= size + _SPARE:
             return False
         _Kept.bytes += size
         return True

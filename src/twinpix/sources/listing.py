@@ -15,7 +15,7 @@ from twinpix.errors import ImageError, system_reason
 from twinpix.formats import claims_image
 from twinpix.managed import in_library, is_library
 from twinpix.model import Failure, Refs, is_remote, is_uri, sort_key
-from twinpix.sources import storage
+from twinpix.sources import fetched, storage
 from twinpix.sources.base import Entry, Listing, Listings, Source
 from twinpix.sources.credentials import show_url
 from twinpix.sources.files import file_version, regular, special_kind
@@ -241,6 +241,8 @@ class _Walker:
         url, answer = shard
         assert answer.source is not None
         entries: list[Entry] = []
+        if answer.status is not None:  # its members are read next: one request instead of one for each of them
+            fetched.copy_of(url, answer.status.version, answer.status.size)
         try:
             entries.extend(answer.source.of_column(self.column).entries(url))
         except ImageError as error:

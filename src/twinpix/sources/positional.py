@@ -8,17 +8,16 @@ import weakref
 from typing import Any, BinaryIO
 
 from twinpix.errors import ImageError, system_reason
-from twinpix.model import is_remote
 
 
 class PositionalFile:
     """An open file that several threads read at once; closed with its last reference."""
 
-    def __init__(self, file: BinaryIO, location: str) -> None:
+    def __init__(self, file: BinaryIO) -> None:
         self._file, self._lock = file, threading.Lock()
         # Not `__del__`: an error that refers to this object would form a cycle, in which Python may free `file` first.
         self.close = weakref.finalize(self, file.close)
-        self._descriptor = file.fileno() if hasattr(os, "pread") and not is_remote(location) else -1
+        self._descriptor = _descriptor(file) if hasattr(os, "pread") else -1
         try:
             self.size = file.seek(0, os.SEEK_END)
         except Exception as error:  # noqa: BLE001 - each library of a store has its own errors
@@ -51,6 +50,14 @@ class PositionalFile:
             where = tempfile.gettempdir()
             why = f"the archive cannot be decompressed into {where}: {system_reason(error)}"
             raise ImageError("read", f"{why}; set TMPDIR to a folder with more free space", lasting=False) from None
+
+
+def _descriptor(file: BinaryIO) -> int:
+    """Return the number of an open file of the file system; -1 for an object of a store."""
+    try:
+        return file.fileno()
+    except OSError:
+        return -1
 
 
 class Part(io.RawIOBase):

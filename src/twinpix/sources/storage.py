@@ -6,6 +6,7 @@ system. Credentials come from the environment of the library of the store.
 
 import gc
 import hashlib
+import io
 import os
 import re
 import sys
@@ -20,7 +21,7 @@ from typing import IO, Any, BinaryIO, NamedTuple, TypeVar
 from twinpix.errors import ImageError, system_reason
 from twinpix.formats import HEAD, claims_image, sniff
 from twinpix.model import is_remote
-from twinpix.sources import web
+from twinpix.sources import copies, web
 from twinpix.sources.base import MAX_BYTES, Content
 from twinpix.sources.credentials import private_url
 from twinpix.sources.files import file_version, is_settled, regular, require_unchanged
@@ -91,7 +92,7 @@ def open_file(location: str, version: bytes = UNKNOWN) -> BinaryIO:
     """
     if is_remote(location):
         if version != UNKNOWN:
-            return _open_version(location, version)
+            return _open_copy(location, version) or _open_version(location, version)
         file: Any = StoreFile(retried(location, lambda fs, path: fs.open(path, "rb", block_size=_BLOCK)), _repeated)
         out: BinaryIO = file
         return out
@@ -100,6 +101,22 @@ def open_file(location: str, version: bytes = UNKNOWN) -> BinaryIO:
         return open(location, "rb")
     except OSError as error:
         raise ImageError("read", system_reason(error)) from None
+
+
+def _open_copy(url: str, version: bytes) -> BinaryIO | None:
+    """Open the copy that this run has fetched; None if there is none."""
+    path = copies.path_of_object(url, version)
+    try:
+        return io.BufferedReader(_Copy(path)) if path else None
+    except OSError:
+        return None
+
+
+class _Copy(io.FileIO):
+    """A copy of an object, closed with its last reference: the readers of archives are kept until the process ends."""
+
+    def _dealloc_warn(self, source: object) -> None:
+        """Do not warn that it is closed in this way."""
 
 
 def _open_version(url: str, version: bytes) -> BinaryIO:

@@ -157,14 +157,14 @@ def _table(path: str, version: bytes, size: int, modified_ns: int) -> Table:
 
     key = (path, version, size, modified_ns)
     try:
-        with open_file(path) as file:
+        with open_file(path, version) as file:
             first = file.read(len(_MAGIC))
             if first.startswith(_FEATHER_1):
                 raise ImageError("read", "Feather version 1 is not supported; write it again with pyarrow.feather")
             if first != _MAGIC:
                 return _Stream(path, key, *_parts(file, size))
             batches = list(_batches(file, size))
-        with _opened(path) as file, pa.ipc.open_file(file) as reader:
+        with _opened(path, version) as file, pa.ipc.open_file(file) as reader:
             return _File(path, key, reader.schema, batches)
     except (struct.error, pa.ArrowException):
         raise ImageError("read", _CUT) from None

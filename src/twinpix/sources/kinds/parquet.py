@@ -107,7 +107,7 @@ def _table(path: str, version: bytes, size: int, modified_ns: int) -> _Parquet:
     """Return the table of a file, read again after the file was written to."""
     import pyarrow.parquet as pq
 
-    with open_file(path) as file:
+    with open_file(path, version) as file:
         try:
             reader = pq.ParquetFile(file, pre_buffer=False)
             return _Parquet(path, (path, version, size, modified_ns), reader.metadata, reader.schema_arrow)

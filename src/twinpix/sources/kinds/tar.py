@@ -177,7 +177,7 @@ def _compression(path: str, version: bytes, size: int, modified_ns: int) -> str:
 @lru_cache(maxsize=_OPEN)
 def _open(process: tuple[int, int], path: str, version: bytes, size: int, modified_ns: int) -> PositionalFile:
     """Return an uncompressed archive, opened by this process, and reopened after it was written to."""
-    return PositionalFile(open_file(path, version), path)
+    return PositionalFile(open_file(path, version))
 
 
 @lru_cache(maxsize=_INDEXES)
@@ -195,9 +195,10 @@ def _decompressed(path: str, version: bytes, size: int, modified_ns: int) -> tup
     does not depend on the position in it. There is no fork on systems without `os.pread`. Raises `ImageError`, also for
     a decompression bomb.
     """
-    spool = PositionalFile(temporary_file(), "")
-    location = (fetched.copy_of(path, version, size) if is_remote(path) else "") or path
-    with closing(PositionalFile(open_file(location), location)) as source:
+    spool = PositionalFile(temporary_file())
+    if is_remote(path):
+        fetched.copy_of(path, version, size)
+    with closing(PositionalFile(open_file(path, version))) as source:
         error = _decompress(_compression(path, version, size, modified_ns), source, spool)
     return _index_of(spool, error), spool
 

@@ -128,7 +128,7 @@ def _archive(path: str) -> tuple[zipfile.ZipFile, Status]:
 @lru_cache(maxsize=_OPEN)
 def _open(path: str, process: tuple[int, int], version: bytes, size: int, modified_ns: int) -> zipfile.ZipFile:
     """Return the archive at `path`, reopened after it was written to."""
-    return zipfile.ZipFile(open_file(path) if is_remote(path) else path)  # it closes only what it opened
+    return zipfile.ZipFile(open_file(path, version) if is_remote(path) else path)  # it closes only what it opened
 
 
 def _declared(archive: zipfile.ZipFile) -> int:
