@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from twinpix.sources import storage
+
 
 @contextmanager
 def s3_server(requests: list[tuple[str, str, str]] | None = None) -> Iterator[Any]:
@@ -36,6 +38,7 @@ def s3_server(requests: list[tuple[str, str, str]] | None = None) -> Iterator[An
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
     }
+    storage.end_thread()  # else the next run would end the thread of the file system of the test
     yield s3fs.S3FileSystem()
     s3fs.S3FileSystem.clear_instance_cache()  # other tests start a server with another address
     running.stop()
