@@ -14,7 +14,7 @@ from twinpix.progress import Progress
 from twinpix.sources.credentials import show_url
 from twinpix.sources.fetched import keep_fetched
 from twinpix.sources.lists import Locations, read_locations
-from twinpix.sources.storage import end_thread, forget_status
+from twinpix.sources.storage import forget_status, leave_thread
 from twinpix.store import Store, default_path
 
 
@@ -35,7 +35,7 @@ def open_session(options: Options, progress: Progress) -> Iterator[Session]:
         with open_store(options, progress) as store, keep_fetched():
             yield Session(store, Local(options.workers, options.timeout, note=progress.note), progress)
     finally:
-        end_thread()  # a file system that the caller makes later must not depend on a thread of ours
+        leave_thread()  # a file system that the caller makes later may use it
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from twinpix.sources.base import MAX_BYTES, Content, Entry, Source
 from twinpix.sources.storage import Status, process_key, status_of
 from twinpix.versions import UNKNOWN, version_of
 
-CACHE_BYTES = 256 << 20  # of decoded rows that a process keeps
+CACHE_BYTES = 64 << 20  # of decoded rows that a process keeps
 PIECE_BYTES = 16 << 20  # of decoded rows that are decoded at once
 PIECE_ROWS = 256  # rows that are decoded at once: equal values, stored once, may be much larger when decoded
 _SCANS = 8  # blocks that a process decodes in turn: each has an open file
@@ -75,6 +75,10 @@ class Table(ABC):
     @abstractmethod
     def decode(self, block: int, column: str) -> Iterator[Any]:
         """Decode a column of a block: yield arrays of consecutive rows, each of about `PIECE_BYTES` if possible."""
+
+    def block_bytes(self, block: int, column: str) -> int:
+        """Return the bytes of memory that decoding a column of a block may take beside its pieces; 0 if few."""
+        return 0
 
     def pieces(self, block: int, column: str) -> Iterator[Piece]:
         """Decode a column of a block."""
@@ -176,6 +180,7 @@ class TableSource(Source):
                     raise
                 # Other blocks can be decoded.
                 lost.append(f"{error.reason}; {_rows_in_words(*table.starts[block : block + 2])} left out")
+        _release_memory()
         if lost:
             more = f", and {len(lost) - 1:,} other parts" if len(lost) > 1 else ""
             raise ImageError("read", f"{lost[0]}{more}")
@@ -437,6 +442,13 @@ def _version(status: Status, name: str, size: int) -> bytes:
     return status.version if status.version == UNKNOWN else version_of(status.version, name, size)
 
 
+def _release_memory() -> None:
+    """Give free memory of pyarrow back to the system: worker processes are forked next."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
+
+
 # -- decoded rows ------------------------------------------------------------------------------------------
 
 
@@ -445,6 +457,7 @@ class _Scan:
 
     def __init__(self, table: Table, block: int, column: str) -> None:
         self.pieces, self.next = table.pieces(block, column), table.starts[block]
+        self.bytes = table.block_bytes(block, column)
 
 
 class _Window:
@@ -481,10 +494,14 @@ class _Window:
             if row in piece:
                 if scan.next < table.starts[block + 1]:
                     self.scans[key] = scan
-                    if len(self.scans) > _SCANS:
+                    while len(self.scans) > 1 and (len(self.scans) > _SCANS or self._scanned > CACHE_BYTES):
                         self.scans.popitem(last=False)
                 return piece
         raise ImageError("read", "the table has fewer rows than it declares")
+
+    @property
+    def _scanned(self) -> int:
+        return sum(scan.bytes for scan in self.scans.values())
 
     def _keep(self, key: tuple[Any, ...], piece: Piece) -> None:
         if key in self.kept:

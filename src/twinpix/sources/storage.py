@@ -248,6 +248,11 @@ def end_thread() -> None:
     loop.close()
 
 
+def leave_thread() -> None:
+    """Let the thread of fsspec run on, if twinpix started it: from now on it is the program's."""
+    _Thread.ours = False
+
+
 def file_system(url: str) -> tuple[Any, str]:
     """Return the file system of a URL and the path in it; raises `ImageError` if its library is not installed."""
     scheme = url.partition("://")[0]

@@ -72,13 +72,23 @@ class _Parquet(Table):
         self.path, self.metadata = path, metadata
         super().__init__(key, schema, [metadata.row_group(at).num_rows for at in range(metadata.num_row_groups)])
 
-    def decode(self, block: int, column: str) -> Iterator[Any]:
-        import pyarrow.parquet as pq
+    def block_bytes(self, block: int, column: str) -> int:
+        """A page is decompressed as a whole, and may hold all rows of its row group."""
+        chunks, _ = self._chunks(block, column)
+        return sum(chunk.total_uncompressed_size for chunk in chunks)
 
+    def _chunks(self, block: int, column: str) -> tuple[list[Any], list[str]]:
+        """Return the chunks of a column in a row group, and their names."""
         parts = leaves(column, self.schema.types[self.columns.index(column)])
         group = self.metadata.row_group(block)
         chunks = [group.column(at) for at in range(group.num_columns)]
-        chunks = [chunk for chunk in chunks if chunk.path_in_schema in parts]
+        return [chunk for chunk in chunks if chunk.path_in_schema in parts], parts
+
+    def decode(self, block: int, column: str) -> Iterator[Any]:
+        import pyarrow.parquet as pq
+
+        group = self.metadata.row_group(block)
+        chunks, parts = self._chunks(block, column)
         size = sum(chunk.total_uncompressed_size for chunk in chunks)
         rows = max(1, min(columns.PIECE_ROWS, columns.PIECE_BYTES * group.num_rows // max(size, 1)))
         with open_file(self.path, self.version) as file:
