@@ -341,9 +341,11 @@ def test_a_table_in_memory_is_found_and_queried_with_its_ids(library: str, folde
     assert {hit.id for hit in hits} == {"two", "half of two"}
 
 
-def test_ids_need_a_table() -> None:
+def test_ids_need_a_table(folder: Path) -> None:
     with pytest.raises(UsageError, match="give the table"):
-        twinpix.find("photos", id="name", store=None)
+        twinpix.find(folder, id="name", store=None)
+    with pytest.raises(UsageError, match="give the table"):
+        twinpix.query(next(folder.glob("*.img")), folder, id="name", store=None)
 
 
 def test_dedupe_names_the_columns_and_types_that_it_takes() -> None:

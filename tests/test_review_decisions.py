@@ -12,7 +12,7 @@ from libraries import library
 from twinpix.errors import ReportError, UsageError
 from twinpix.model import Report
 from twinpix.report import read, read_in_parts
-from twinpix.review.decisions import Choice, Decisions, Verdict, choice_of, opened, state_of, write_export
+from twinpix.review.decisions import Choice, Decisions, Verdict, choice_of, opened, state_of
 from twinpix.review.index import ORDERS, Filter, Index
 from twinpix.review.rules import Rule, is_below, meets
 from twinpix.store import Store
@@ -104,7 +104,7 @@ def test_taking_batches_back_restores_every_state_before(done: Sequence[tuple[li
 
 def test_decisions_go_to_another_machine_as_a_file(decisions: Decisions, tmp_path: Path) -> None:
     decisions.decide([([A, B], Choice(A, "secret/a.png", {B: Verdict.APART}))], "group 1")
-    write_export(decisions, str(tmp_path / "mine.jsonl"))
+    (tmp_path / "mine.jsonl").write_text("".join(decisions.export()))
     assert "secret" not in (tmp_path / "mine.jsonl").read_text()
     other = Decisions(str(tmp_path / "other.sqlite"))
     assert other.merge(str(tmp_path / "mine.jsonl")) == 1
@@ -113,7 +113,7 @@ def test_decisions_go_to_another_machine_as_a_file(decisions: Decisions, tmp_pat
     assert other.merge(str(tmp_path / "mine.jsonl")) == 0  # the same again
     other.decide([([A, B], Choice(B, "", {A: Verdict.DISCARD}))], "a later decision")
     assert other.merge(str(tmp_path / "mine.jsonl")) == 0  # the later decision counts
-    write_export(other, str(tmp_path / "theirs.jsonl"))
+    (tmp_path / "theirs.jsonl").write_text("".join(other.export()))
     assert decisions.merge(str(tmp_path / "theirs.jsonl")) == 1
     assert decisions.among([A, B]) == Choice(B, "", {A: Verdict.DISCARD})
     decisions.take_back()

@@ -379,6 +379,16 @@ def test_requests_in_progress_at_the_end_leave_no_traceback(report: Path) -> Non
     assert process.returncode == 0
 
 
+def test_other_machines_are_let_in_only_on_request(report: Path) -> None:
+    with served(report, "--host", "0.0.0.0") as server:
+        assert "127.0.0.1" not in server.link
+        port = server.base.rpartition(":")[2]
+        local = server._replace(link=server.link.replace(server.base, f"http://127.0.0.1:{port}"))
+        with local.client() as client:
+            assert client.get("/api/head").status_code == 200
+            assert client.get("/api/head", headers={"host": f"evil.example:{port}"}).status_code == 421
+
+
 def test_it_ends_from_the_page_and_leaves_no_process(report: Path) -> None:
     with served(report) as server, server.client() as client:
         client.get("/images/1")

@@ -78,6 +78,7 @@ def scan(
     store: Store | None = None,
 ) -> sources.Listing:
     """List the files below `paths`, `references` and `listed`, and those that the table of the options names."""
+    options.require_table_of_ids()
     located = Locations()
     if options.table is not None:
         located = read_locations(show_url(os.fspath(options.table)), options.column, options.id)

@@ -7,7 +7,6 @@ can be taken back, also after a restart.
 
 import contextlib
 import json
-import os
 import sqlite3
 import threading
 import time
@@ -17,12 +16,10 @@ from enum import StrEnum
 from itertools import combinations
 from typing import NamedTuple
 
-from twinpix import outputs
 from twinpix.errors import UsageError, system_reason
 from twinpix.store import Store
 
 SCHEMA = "twinpix.decisions/1"
-FILE = outputs.starts("list of decisions", f'{{"schema": "{SCHEMA}"'.encode())
 _DIGEST = 16  # bytes
 _MOST = 300  # images of a group that may be marked as not duplicates of one another: 45,000 pairs
 _BUSY_SECONDS = 30.0  # to wait for another process that writes the file
@@ -289,11 +286,6 @@ def _read(lines: Iterable[str]) -> Iterator[tuple[bytes, bytes, Verdict, int]]:
 
 def _path(raw: bytes | None) -> str:
     return (raw or b"").decode("utf-8", "surrogatepass")
-
-
-def write_export(decisions: Decisions, path: str, *, force: bool = False) -> None:
-    """Write all decisions to a file; raises `OutputError`, and `UsageError` if it exists and is no such list."""
-    outputs.write(os.fspath(path), (line.encode() for line in decisions.export()), FILE, force=force)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 LARGEST_BODY = 1 << 20
 """Bytes of a request's body: the page sends lists of group numbers, never images."""
 
+LARGEST_FILE = 256 << 20
+"""Bytes of a file of decisions, of which each takes 150."""
+
 _COOKIE = "twinpix-review"
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
@@ -68,10 +71,10 @@ class Guard:
             await PlainTextResponse(text, 403)(scope, receive, answer)
         elif scope["method"] not in ("GET", "HEAD") and not self._is_ours(headers):
             await PlainTextResponse("the request comes from another site", 403)(scope, receive, answer)
-        elif int(headers.get("content-length") or 0) > LARGEST_BODY:
+        elif int(headers.get("content-length") or 0) > _limit(scope):
             await PlainTextResponse("the request is too large", 413)(scope, receive, answer)
         else:
-            await self.app(scope, _bounded(receive), answer)
+            await self.app(scope, _bounded(receive, _limit(scope)), answer)
 
     def _first(self, given: str) -> PlainTextResponse | RedirectResponse:
         """Answer the first link: set the cookie, and lead to an address without the token."""
@@ -102,9 +105,12 @@ def _cookie(headers: Headers) -> str:
     return found.value if found and found.value.isascii() else ""
 
 
-def _bounded(receive: Receive) -> Receive:
-    """Return a `receive` that fails after `LARGEST_BODY` bytes, whatever length the request names."""
-    left = LARGEST_BODY
+def _limit(scope: Scope) -> int:
+    return LARGEST_FILE if scope["path"] == "/api/decisions" else LARGEST_BODY
+
+
+def _bounded(receive: Receive, left: int) -> Receive:
+    """Return a `receive` that fails after `left` bytes, whatever length the request names."""
 
     async def bounded() -> dict[str, object]:
         nonlocal left

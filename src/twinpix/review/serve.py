@@ -53,12 +53,29 @@ def _bind(host: str, port: int) -> socket.socket:
     return bound
 
 
+def own_names(host: str) -> list[str]:
+    """Return the names under which the page may be asked for, the one of the link first.
+
+    A server that listens on all addresses of the machine is asked for by the machine's name or by one of its addresses.
+    """
+    loopback = ["127.0.0.1", "localhost", "[::1]"]
+    if host not in ("0.0.0.0", "::"):  # noqa: S104 - the user asked for it
+        name = f"[{host}]" if ":" in host else host
+        return list(dict.fromkeys([name, *loopback]))
+    found = [socket.gethostname()]
+    try:
+        found += [str(info[4][0]) for info in socket.getaddrinfo(found[0], None)]
+    except OSError:  # the machine does not know its own name
+        return [*loopback, *found]
+    return list(dict.fromkeys([*(f"[{name}]" if ":" in name else name for name in found), *loopback]))
+
+
 def _run(
     bound: socket.socket, host: str, sitting: Sitting, acts: Acts, browser: bool, say: Callable[[str], None]
 ) -> None:
     token, port = new_token(), bound.getsockname()[1]
-    shown = f"[{host}]" if ":" in host else host
-    names = {f"{shown}:{port}", f"localhost:{port}", f"127.0.0.1:{port}"}
+    shown, *others = own_names(host)
+    names = {f"{name}:{port}" for name in (shown, *others)}
     server: uvicorn.Server
 
     def stop() -> None:

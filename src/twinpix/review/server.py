@@ -14,13 +14,13 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from twinpix.errors import TwinpixError
 from twinpix.executors import Lost
 from twinpix.review.acts import ACTIONS, Acts
-from twinpix.review.decisions import Verdict, write_export
+from twinpix.review.decisions import Verdict
 from twinpix.review.index import ORDERS, PAGE, Filter
 from twinpix.review.pictures import LARGEST_SIDE, Differs, Laid, Tags, Unreadable, View
 from twinpix.review.rules import Rule, rules_of
@@ -31,8 +31,6 @@ THUMBNAIL = 320
 
 _TYPES = {"css": "text/css", "js": "text/javascript", "html": "text/html", "svg": "image/svg+xml"}
 _SHOWN, _AHEAD = 0.0, 1.0  # urgency of what is on the screen, and of what may be next
-_FILES = frozenset({"page.html", "style.css", "main.js", "api.js", "list.js", "compare.js", "decide.js", "acts.js",
-                    "dialogs.js", "text.js", "keys.js", "icon.svg"})  # fmt: skip
 
 
 def application(
@@ -52,7 +50,8 @@ class _Pages:
         self, sitting: Sitting, acts: Acts, stop: Callable[[], None], fault: Callable[[Exception], None]
     ) -> None:
         self.sitting, self.acts, self.stop, self.fault = sitting, acts, stop, fault
-        self.static = {name: files("twinpix.review").joinpath("static", name).read_bytes() for name in _FILES}
+        static = files("twinpix.review").joinpath("static")
+        self.static = {entry.name: entry.read_bytes() for entry in static.iterdir() if entry.is_file()}
 
     def application(self) -> Starlette:
         routes = [
@@ -166,10 +165,9 @@ class _Pages:
 
     async def decisions(self, request: Request) -> Response:
         """Return all decisions as a file."""
-        handle, path = tempfile.mkstemp(suffix=".jsonl")
-        os.close(handle)
-        await run_in_threadpool(write_export, self.sitting.decisions, path, force=True)
-        return FileResponse(path, filename="decisions.jsonl", media_type="application/jsonl")
+        lines = await run_in_threadpool(lambda: "".join(self.sitting.decisions.export()))
+        headers = {"content-disposition": 'attachment; filename="decisions.jsonl"', "cache-control": "no-store"}
+        return Response(lines, media_type="application/jsonl", headers=headers)
 
     async def merge(self, request: Request) -> Response:
         """Add the decisions of a file, which is the body of the request."""

@@ -78,7 +78,6 @@ def find(
         options = replace(options, column="", id="")
         with write_given(in_memory) as given:
             return _name_as_given(find(given.path, options, listed=listed, progress=progress), given)
-    options.require_table_of_ids()
     tables = [] if options.table is None else [show_url(os.fspath(options.table))]
     request = _Request(names_of(named), names_of(listed), names_of(options.reference), tables)
     settings = settings_of(options)

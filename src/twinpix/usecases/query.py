@@ -76,7 +76,6 @@ def query(
         options = replace(options, column="", id="")
         with write_given(in_memory) as given:
             return _name_as_given(query(image, given.path, options, progress=progress), given)
-    options.require_table_of_ids()
     asked_for, names = names_of(image), names_of(named)
     if len(asked_for) != 1:
         raise UsageError(f"a query is one image, not {len(asked_for)}: call query once for each image")
