@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from libraries import library
 from twinpix.errors import ReportError, UsageError
 from twinpix.model import Report
 from twinpix.report import read, read_in_parts
-from twinpix.review.decisions import Choice, Decisions, Verdict, choice_of, opened, state_of
+from twinpix.review.decisions import Choice, Decisions, Verdict, choice_of, state_of
 from twinpix.review.index import ORDERS, Filter, Index
 from twinpix.review.rules import Rule, is_below, meets
 from twinpix.store import Store
@@ -141,7 +142,7 @@ def test_another_file_is_refused(decisions: Decisions, tmp_path: Path, text: str
 
 def test_the_decisions_of_a_store_are_the_pairs_that_find_reads(tmp_path: Path) -> None:
     store = Store(tmp_path / "store.sqlite")
-    with opened(store) as decisions:
+    with closing(Decisions.of(store)) as decisions:
         decisions.decide([([A, B], Choice(A, "", {B: Verdict.BOTH}))], "group 1")
     assert store.exclusions() == [(A, B)]
     store.close()

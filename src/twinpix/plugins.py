@@ -227,3 +227,8 @@ def _article(type_name: str) -> str:
 
 def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def summary_of(cls: type[Any]) -> str:
+    """Return the first paragraph of the docstring of a plugin's module, which says what the plugin does."""
+    return " ".join((importlib.import_module(cls.__module__).__doc__ or "").split("\n\n")[0].split())

@@ -13,12 +13,11 @@ from typing import Any
 import twinpix
 from twinpix import report as reports
 from twinpix.act import actions, session
-from twinpix.act.outcome import Outcome
 from twinpix.act.steps import Plan
 from twinpix.errors import TwinpixError
 from twinpix.progress import Progress
 from twinpix.review.sitting import Sitting
-from twinpix.text import bytes_text, plural, printable
+from twinpix.text import printable
 from twinpix.ui import outcome_text, plan_text
 
 ACTIONS = ("move", "trash", "copy", "hardlink", "symlink", "reflink", "delete")
@@ -140,7 +139,7 @@ class Acts:
             task.error = "this report has no such journal"
             return
         outcome = twinpix.undo(path, task)
-        task.show(_undone(outcome))
+        task.show(list(outcome_text.undone(outcome)))
         task.facts = {"done": outcome.done, "bytes": outcome.bytes}
 
 
@@ -178,12 +177,3 @@ def _free_bytes(folder: str) -> int | None:
         return shutil.disk_usage(place).free
     except OSError:
         return None
-
-
-def _undone(outcome: Outcome) -> list[str]:
-    back = outcome.done - outcome.copies
-    lines = [f"restored {plural(back, 'file')}, {bytes_text(outcome.bytes)}"] if back else []
-    lines += [f"removed {plural(outcome.copies, 'copy', 'copies')}"] if outcome.copies else []
-    if not lines and not outcome.skipped and not outcome.stopped:
-        lines.append("nothing to restore")
-    return [*lines, *outcome_text.left_alone(outcome.skipped), *filter(None, [outcome.stopped])]

@@ -5,7 +5,6 @@ pairs that are not duplicates, which `find` reads, and on the disk when a method
 can be taken back, also after a restart.
 """
 
-import contextlib
 import json
 import sqlite3
 import threading
@@ -286,13 +285,3 @@ def _read(lines: Iterable[str]) -> Iterator[tuple[bytes, bytes, Verdict, int]]:
 
 def _path(raw: bytes | None) -> str:
     return (raw or b"").decode("utf-8", "surrogatepass")
-
-
-@contextlib.contextmanager
-def opened(store: Store) -> Iterator[Decisions]:
-    """Open the decisions of a store for the block."""
-    decisions = Decisions.of(store)
-    try:
-        yield decisions
-    finally:
-        decisions.close()

@@ -32,6 +32,8 @@ CREATE INDEX groups_by_certainty ON groups(certainty, id);
 CREATE INDEX groups_by_date ON groups(newest DESC, id);
 CREATE INDEX groups_by_path ON groups(path, id);
 """
+_SELECT = "SELECT number, grp, path, digest FROM images"  # the columns of `Image`
+
 ORDERS = {
     "bytes": "bytes DESC, id",
     "certainty": "certainty, id",
@@ -178,21 +180,16 @@ class Index:
 
     def image(self, number: int) -> Image | None:
         """Return an image by its number; None if there is none."""
-        row = self._db.execute("SELECT number, grp, path, digest FROM images WHERE number=?", [number]).fetchone()
+        row = self._db.execute(f"{_SELECT} WHERE number=?", [number]).fetchone()
         return _image(row) if row else None
 
     def images_of(self, group: int) -> list[Image]:
-        return [
-            _image(row)
-            for row in self._db.execute(
-                "SELECT number, grp, path, digest FROM images WHERE grp=? ORDER BY number", [group]
-            )
-        ]
+        return [_image(row) for row in self._db.execute(f"{_SELECT} WHERE grp=? ORDER BY number", [group])]
 
     def by_group(self) -> Iterator[tuple[int, list[Image]]]:
         """Yield the number of each group and its images, the keeper of the report first."""
         group, images = 0, list[Image]()
-        for row in self._db.execute("SELECT number, grp, path, digest FROM images ORDER BY grp, number"):
+        for row in self._db.execute(f"{_SELECT} ORDER BY grp, number"):
             image = _image(row)
             if image.group != group and images:
                 yield group, images

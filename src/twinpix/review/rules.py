@@ -1,6 +1,5 @@
 """Decide many groups at once: by the keepers of the report, or by keep rules, under conditions."""
 
-import importlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -82,11 +81,6 @@ def is_below(name: str, folder: str) -> bool:
     return name.startswith((folder + "/", folder + os.sep))
 
 
-def first_paragraph(module: str) -> str:
-    """Return the first paragraph of the docstring of a module, which says what its plugin does."""
-    return " ".join((importlib.import_module(module).__doc__ or "").split("\n\n")[0].split())
-
-
 def _pixels(image: Mapping[str, Any]) -> int:
     return int(image["width"]) * int(image["height"])
 
@@ -94,5 +88,5 @@ def _pixels(image: Mapping[str, Any]) -> int:
 def rules_of(current: str) -> dict[str, Any]:
     """Return what the page shows of the keep rules: those of the report in their order, and all with their words."""
     names = {name: plugins.load("keep", name) for name in plugins.own("keep")}
-    words = {name: first_paragraph(rule.__module__) for name, rule in names.items()}
+    words = {name: plugins.summary_of(rule) for name, rule in names.items()}
     return {"keep": (current or keep.DEFAULT).split(","), "keep_rules": words}

@@ -170,7 +170,7 @@ class Sitting:
             if keeper is None or not meets(rule, keeper, group["images"]):
                 left_out += 1
                 continue
-            if self._has_changed(group["images"], found):
+            if self._changes(group["images"], found):
                 left_out, changed = left_out + 1, changed + 1
                 continue
             kept = next(image for image in found if image.number == keeper)
@@ -190,9 +190,6 @@ class Sitting:
         """Return the images of a group that are not as `find` read them: `gone`, or `changed`, by their numbers."""
         found = self.index.group(group)
         return self._changes(found["images"], self.index.images_of(group)) if found else {}
-
-    def _has_changed(self, images: Sequence[Mapping[str, Any]], found: Sequence[Image]) -> bool:
-        return bool(self._changes(images, found))
 
     def _changes(self, images: Sequence[Mapping[str, Any]], found: Sequence[Image]) -> dict[int, str]:
         out = {}

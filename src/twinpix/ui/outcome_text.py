@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from twinpix.act.outcome import STOPPED, Outcome
 from twinpix.act.steps import Skipped
 from twinpix.errors import Exit, SkipKind
-from twinpix.text import printable
+from twinpix.text import bytes_text, plural, printable
 
 _MAX_LISTED = 20  # files left alone that are listed after an action
 
@@ -27,6 +27,21 @@ def left_alone(rows: list[Skipped]) -> Iterator[str]:
         yield f"left  {shorten_path(row.path)}: {printable(row.reason)}"
     if len(rows) > _MAX_LISTED:
         yield f"… and {len(rows) - _MAX_LISTED:,} more"
+
+
+def undone(outcome: Outcome) -> Iterator[str]:
+    """Yield what an undo has restored, what it left alone, and why it ended early."""
+    if outcome.done:
+        copies, back = outcome.copies, outcome.done - outcome.copies - outcome.objects
+        summary = [f"restored {plural(back, 'file')}"] if back else []
+        summary += [f"restored {plural(outcome.objects, 'object')}"] if outcome.objects else []
+        summary += [f"removed {plural(copies, 'copy', 'copies')}"] if copies else []
+        yield f"{', '.join(summary)}, {bytes_text(outcome.bytes)}"
+    elif not outcome.skipped and not outcome.stopped:
+        yield "nothing to restore"
+    yield from left_alone(outcome.skipped)
+    if outcome.stopped:
+        yield outcome.stopped
 
 
 def exit_code(outcome: Outcome) -> Exit:

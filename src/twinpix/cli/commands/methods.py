@@ -67,12 +67,9 @@ def _print_options(options: list[tuple[str, str]]) -> None:
 
 def _what(name: str, package: str = "fingerprints") -> str:
     """Return the first paragraph of the docstring of a plugin's module."""
-    import importlib
-
     from twinpix import plugins
 
-    module = importlib.import_module(plugins.load(package, name).__module__)
-    return " ".join((module.__doc__ or "").split("\n\n")[0].split())
+    return plugins.summary_of(plugins.load(package, name))
 
 
 def _options(package: str, name: str) -> list[tuple[str, str]]:

@@ -17,19 +17,8 @@ def undo(
     where it is. May be run again.
     """
     from twinpix.progress.terminal import progress
-    from twinpix.text import bytes_text, plural
     from twinpix.ui import outcome_text
 
     outcome = twinpix.undo(journal, progress())
-    if outcome.done:
-        copies, back = outcome.copies, outcome.done - outcome.copies - outcome.objects
-        summary = [f"restored {plural(back, 'file')}"] if back else []
-        summary += [f"restored {plural(outcome.objects, 'object')}"] if outcome.objects else []
-        summary += [f"removed {plural(copies, 'copy', 'copies')}"] if copies else []
-        print(f"{', '.join(summary)}, {bytes_text(outcome.bytes)}")
-    elif not outcome.skipped and not outcome.stopped:
-        print("nothing to restore")
-    sys.stdout.writelines(f"{line}\n" for line in outcome_text.left_alone(outcome.skipped))
-    if outcome.stopped:
-        print(outcome.stopped)
+    sys.stdout.writelines(f"{line}\n" for line in outcome_text.undone(outcome))
     return outcome_text.exit_code(outcome)
