@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,16 +13,15 @@ import pytest
 from PIL import Image
 
 import twinpix
-from libraries import library, save, tree
+from libraries import library, member, save, tree
 from twinpix import plugins
-from twinpix.act.choices import Choices
+from twinpix.act.decisions import Decisions, Verdict, files_in
+from twinpix.act.decisions import decided as made
 from twinpix.act.regroup import decide_again
 from twinpix.cli import dialogue
 from twinpix.cli.app import run
-from twinpix.errors import OutputError
 from twinpix.linking import chains, make
-from twinpix.match import exclusions
-from twinpix.model import Group, Member
+from twinpix.model import Group, Member, Report
 from twinpix.store import Store
 
 pexpect = pytest.importorskip("pexpect", reason="needs pexpect")
@@ -125,7 +125,7 @@ def test_a_session(asked: Path) -> None:
 
     terminal = Terminal(*MOVE, "--apply")
     screen = terminal.until("?:")
-    assert screen[0].startswith("3 groups decided before (")
+    assert screen[0] == "3 groups decided before"
     assert any(line.startswith("Group 4 of 4") for line in screen)
     terminal.type("q\r")
     code, screen = terminal.end()
@@ -145,7 +145,7 @@ def test_without_apply_nothing_is_changed(asked: Path) -> None:
 
 
 def test_keep_all_is_remembered_by_later_reports(asked: Path) -> None:
-    """After another run of find the group is not asked about again, unless it has a new file."""
+    """After another run of find the group is not asked about again."""
     terminal = Terminal(*MOVE)
     terminal.until("Group 1 of 4")
     terminal.type("a\r")
@@ -156,7 +156,7 @@ def test_keep_all_is_remembered_by_later_reports(asked: Path) -> None:
     save(again, asked / "r.json")
     terminal = Terminal(*MOVE)
     screen = terminal.until("Group 2 of 4")
-    assert screen[0] == "1 group kept completely before, with an earlier report"
+    assert screen[0] == "1 group decided before"
     terminal.type("b\r")
     screen = terminal.until("Group 1 of 4")
     assert [line.split()[1] for line in screen if line.startswith("  [") and "/0" in line] == ["keep"] * 3
@@ -166,26 +166,47 @@ def test_keep_all_is_remembered_by_later_reports(asked: Path) -> None:
     assert terminal.end()[0] == 0
     terminal = Terminal(*MOVE)
     screen = terminal.until("Group 2 of 4")
-    assert screen[0].startswith("1 group decided before (")
+    assert screen[0] == "1 group decided before"
     terminal.type("q\r")
     terminal.end()
 
 
 def test_a_group_kept_as_a_whole_is_asked_about_again_if_it_grows(tmp_path: Path) -> None:
     found = library(tmp_path, 2, equal=True)
-    path = str(tmp_path / "r.json")
-    first = Choices.beside(found, path)
-    first.keep(1, [member.path for member in found.groups[0].members])
-    first.keep(2, [found.groups[1].keeper])
-    later = replace(found, created="later")
-    assert Choices.beside(later, path).recalled == {1}
-    fewer = replace(found.groups[0], members=found.groups[0].members[:2])
-    assert Choices.beside(replace(later, groups=[fewer]), path).recalled == {1}
-    more = [*found.groups[0].members, replace(found.groups[0].members[0], path="photos/one more.png")]
-    other = replace(later, groups=[replace(found.groups[0], members=more)])
-    assert Choices.beside(other, path).kept == {}
-    first.keep(1, [found.groups[0].keeper])
-    assert Choices.beside(later, path).kept == {}
+    with closing(Decisions(str(tmp_path / "decisions.sqlite"))) as decisions:
+        keep(decisions, found, 1, 0, 1, 2)
+        assert kept(decisions, found) == {1: [member.path for member in found.groups[0].members]}
+        fewer = replace(found.groups[0], members=found.groups[0].members[:2])
+        assert list(kept(decisions, replace(found, groups=[fewer]))) == [1]
+        (tmp_path / "photos/another.png").write_bytes(b"another")
+        more = [*found.groups[0].members, member(tmp_path, "photos/another.png")]
+        assert kept(decisions, replace(found, groups=[replace(found.groups[0], members=more)])) == {}
+        keep(decisions, found, 1, 0)
+        assert kept(decisions, found) == {1: [found.groups[0].keeper]}
+
+
+def keep(decisions: Decisions, report: Report, number: int, *places: int) -> str:
+    """Decide one group as the dialogue does."""
+    choices = dialogue.Choices(report, decisions, stored=True)
+    return choices.keep(next(group for group in report.groups if group.id == number), dialogue.Answer(keep=places))
+
+
+def kept(decisions: Decisions, report: Report) -> dict[int, list[str]]:
+    """What the dialogue knows when it is opened again."""
+    return dialogue.Choices(report, decisions, stored=True).kept
+
+
+def test_of_files_with_equal_bytes_the_chosen_ones_are_kept(tmp_path: Path) -> None:
+    found = library(tmp_path, 1, equal=True)
+    names = [member.path for member in found.groups[0].members]
+    with closing(Decisions(str(tmp_path / "decisions.sqlite"))) as decisions:
+        assert keep(decisions, found, 1, 1) == ""
+        assert kept(decisions, found) == {1: [names[1]]}
+        assert keep(decisions, found, 1, 0, 2).startswith("kept; files with equal bytes are always found together")
+        assert kept(decisions, found) == {1: [names[0], names[2]]}
+        moved = [replace(each, path=f"photos/new{at}.png") for at, each in enumerate(found.groups[0].members)]
+        other = replace(found, groups=[replace(found.groups[0], members=moved, keeper=moved[0].path)])
+        assert len(kept(decisions, other)[1]) == 3  # which of the new names is which cannot be known: all stay
 
 
 def test_companion_files_are_shown(asked: Path) -> None:
@@ -214,7 +235,7 @@ def test_an_invalid_answer_is_asked_again(answer: str, asked: Path) -> None:
     terminal.until("not duplicates: keep all")
     terminal.type("q\r")
     assert terminal.end()[0] == 0
-    assert not list(asked.glob("*.choices*"))
+    assert decided(asked / "store.sqlite") == 0
 
 
 def test_ctrl_c_and_the_end_of_the_input(asked: Path) -> None:
@@ -226,7 +247,7 @@ def test_ctrl_c_and_the_end_of_the_input(asked: Path) -> None:
     code, screen = terminal.end()
     assert code == 130
     text = "".join(screen)
-    assert "twinpix: stopped; the choices are in" in text
+    assert "twinpix: stopped; the decisions arestored: run the same command to continue" in text  # of two lines
     assert not (asked / "out").exists()
     terminal = Terminal(*MOVE)
     terminal.until("1 group decided before")
@@ -299,14 +320,17 @@ def test_nothing_is_deleted_permanently_without_confirmation(options: list[str],
 
 def test_end_of_input_is_not_a_confirmation(asked: Path) -> None:
     before = tree(asked / "photos")
-    for option in ("--yes", "--no-store"):
+    for option, known in (
+        ("--yes", "; the decisions are stored: run the same command to continue"),
+        ("--no-store", ""),
+    ):
         for action in (["--delete"], ["--move", "out"]):
             command = [sys.executable, "-m", "twinpix", "resolve", "r.json", "-i", *action, "--apply", option]
             done = subprocess.run(command, input="\n\n", capture_output=True, text=True)
             assert done.returncode == 3
-            assert "the input ended before the last group: nothing was done; the choices are in" in done.stderr
+            assert f"the input ended before the last group: nothing was done{known}\n" in done.stderr
             assert tree(asked / "photos") == before
-            (asked / "r.choices.jsonl").unlink()
+            subprocess.run([sys.executable, "-m", "twinpix", "store", "clear", "--exclusions"], check=True)
 
 
 @pytest.mark.parametrize("protocol", ["blocks", "kitty", "iterm2", "sixel"])
@@ -328,6 +352,12 @@ def test_show_needs_interactive(asked: Path, capfd: pytest.CaptureFixture[str]) 
 
 
 # -- not duplicates
+
+
+def decided(path: Path) -> int:
+    """The number of decisions in a store."""
+    with closing(Decisions(str(path))) as decisions:
+        return len(decisions.all())
 
 
 def groups(folder: Path, store: Path, **options: object) -> list[set[str]]:
@@ -428,7 +458,8 @@ def test_exclusions_apply_when_groups_are_decided_again(
         for member in twinpix.find(folder, method="phash:size=16", store=store).groups[0].members
     }
     opened = Store(store)
-    exclusions.remember(opened, [digests["1.png"]], [digests["9.png"]])
+    one, nine = sorted(bytes.fromhex(digests[name]) for name in ("1.png", "9.png"))
+    opened.put_exclusions([(one, nine)])
     opened.close()
     found = twinpix.find(folder, method="phash:size=16", store=store, link=link, keep="path:*5.png")
     assert found.counts.apart == 1
@@ -498,10 +529,12 @@ def test_an_excluded_keeper_does_not_justify_removals(tmp_path: Path) -> None:
 
 
 def test_a_step_forward_leads_to_the_next_undecided_group(asked: Path) -> None:
-    made = Choices.beside(library(asked, 4), "r.json")
-    save(library(asked, 4), asked / "r.json")
-    for number, names in ((2, ["photos/1 copy.png"]), (3, ["photos/2.png"])):
-        made.keep(number, names)
+    found = library(asked, 4)
+    save(found, asked / "r.json")
+    Store(asked / "store.sqlite").close()
+    with closing(Decisions("store.sqlite")) as decisions:
+        keep(decisions, found, 2, 1)
+        keep(decisions, found, 3, 0)
     terminal = Terminal(*MOVE)
     terminal.until("Group 1 of 4")
     terminal.type("s\r")
@@ -513,19 +546,23 @@ def test_a_step_forward_leads_to_the_next_undecided_group(asked: Path) -> None:
     terminal.until("Group 4 of 4")
     terminal.type("q\r")
     assert terminal.end()[0] == 0
-    assert set(Choices.beside(library(asked, 4), "r.json").kept) == {3}
+    with closing(Decisions("store.sqlite")) as decisions:
+        assert set(kept(decisions, found)) == {3}
 
 
 def test_too_many_pairs_are_not_remembered(tmp_path: Path) -> None:
     many = a_group(*(f"{number:032x}" for number in range(1500)))
-    memory = dialogue.Memory(twinpix.Options(method="phash:size=16", store=str(tmp_path / "s.sqlite")))
-    message = memory.exclude(many, range(1500))
-    assert message == "kept, but not remembered: 1,124,250 pairs are more than can be remembered (1,000,000)"
-    assert (
-        dialogue.Memory(twinpix.Options(method="phash:size=16", store=None))
-        .exclude(many, [0])
-        .startswith("kept; without a store")
-    )
+    found = replace(library(tmp_path, 1), groups=[many])
+    everything = range(1500)
+    with closing(Decisions(":memory:")) as decisions:
+        choices = dialogue.Choices(found, decisions, stored=True)
+        message = choices.keep(many, dialogue.Answer(keep=everything, excluded=everything))
+        assert message == "kept, but not remembered: 1,124,250 pairs are more than can be remembered (1,000,000)"
+        assert len(choices.kept[1]) == 1500
+        assert decisions.all() == {}
+        forgetful = dialogue.Choices(found, decisions, stored=False)
+        assert forgetful.keep(many, dialogue.Answer(keep=[0, 1])) == "kept; without a store this is not remembered"
+        assert forgetful.how_to_continue == ""
 
 
 def test_numbers_of_members_are_printed_as_they_are_typed() -> None:
@@ -538,39 +575,15 @@ def test_times_outside_the_calendar_are_shown(mtime: int) -> None:
     assert len(dialogue._when(mtime)) in (1, 16)
 
 
-def test_choices_apply_to_the_groups_that_were_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Other rules or a smaller radius give other groups from the same report."""
-    monkeypatch.chdir(tmp_path)
+def test_choices_apply_to_the_groups_that_were_shown(tmp_path: Path) -> None:
+    """Other rules or a smaller radius give other groups from the same report; those with a new image are undecided."""
     found = library(tmp_path, 3)
-    Choices.beside(found, "r.json").keep(1, ["photos/0.png"])
-    first = replace(found.groups[0], members=found.groups[0].members[:2])
-    other = replace(found, groups=[first, *found.groups[1:]])
-    assert Choices.beside(other, "r.json").kept == {}
-    assert Choices.beside(found, "r.json").kept == {1: ["photos/0.png"]}
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-def test_a_pipe_in_place_of_the_choices_file_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    found = library(tmp_path, 4)
-    os.mkfifo("r.choices.jsonl")
-    writer = os.open("r.choices.jsonl", os.O_RDWR)  # without a writer
-    try:
-        Choices.beside(found, "r.json").keep(1, ["photos/0.png"])
-    finally:
-        os.close(writer)
-    assert sorted(name for name in os.listdir() if "choices" in name) == ["r.choices-2.jsonl", "r.choices.jsonl"]
-
-
-def test_a_choice_after_a_truncated_one_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    found = library(tmp_path, 3)
-    first = Choices.beside(found, "r.json")
-    first.keep(1, ["photos/0.png"])
-    with open(first.path, "a") as file:
-        file.write('{"group": 2, "ke')
-    Choices.beside(found, "r.json").keep(3, ["photos/2.png"])
-    assert Choices.beside(found, "r.json").kept == {1: ["photos/0.png"], 3: ["photos/2.png"]}
+    first = found.groups[0]
+    fewer = replace(found, groups=[replace(first, members=first.members[:2]), *found.groups[1:]])
+    with closing(Decisions(":memory:")) as decisions:
+        keep(decisions, fewer, 1, 0)
+        assert kept(decisions, fewer) == {1: [first.keeper]}
+        assert kept(decisions, found) == {}
 
 
 def test_undecodable_input_is_not_accepted(asked: Path) -> None:
@@ -582,19 +595,55 @@ def test_undecodable_input_is_not_accepted(asked: Path) -> None:
     assert terminal.end()[0] == 0
 
 
-def test_choices_that_cannot_be_written_are_an_error(tmp_path: Path) -> None:
-    choices = Choices.beside(library(tmp_path, 1), str(tmp_path / "not there" / "r.json"))
-    with pytest.raises(OutputError, match="choices are stored beside the report: copy it to your own folder"):
-        choices.keep(1, ["photos/0.png"])
-
-
-def test_choices_apply_to_one_report(asked: Path) -> None:
+def test_resolve_acts_as_was_decided(asked: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Without a dialogue too: another keeper, images that are kept, and a group for later."""
     found = library(asked, 4)
-    first = Choices.beside(found, "r.json")
-    first.keep(2, ["photos/1.png"])
-    assert Choices.beside(found, "r.json").kept == {2: ["photos/1.png"]}
-    other = Choices.beside(library(asked, 3), "r.json")
-    assert (other.kept, Path(other.path).name) == ({}, "r.choices-2.jsonl")
-    with open(first.path, "a") as file:
-        file.write('{"group": 3, "keep": ["elsewhere.png"]}\n{"group": []}\n5\n{"group": 1, "keep": ["photos/0.p')
-    assert Choices.beside(found, "r.json").kept == {2: ["photos/1.png"]}
+    save(found, asked / "r.json")
+    Store(asked / "store.sqlite").close()
+    with closing(Decisions("store.sqlite")) as decisions:
+        keep(decisions, found, 1, 1)  # the second image
+        keep(decisions, found, 2, 0, 1)  # two images
+        files = files_in(found.groups[2], str(asked))
+        later = made(files, 0, dict.fromkeys((1, 2), Verdict.LATER))
+        decisions.decide([([file.digest for file in files], later)], "group 3")
+    move = ["resolve", "r.json", "--move", "out", "--store", "store.sqlite", "--apply"]
+    assert run(["resolve", "r.json", "--list", "-", "--store", "store.sqlite"]) == 0
+    listed = set(capfd.readouterr().out.split("\n")) - {""}
+    assert listed == {
+        "photos/0.png",
+        "photos/sub/0 small.png",
+        "photos/sub/1 small.png",
+        "photos/3 copy.png",
+        "photos/sub/3 small.png",
+    }
+    assert run([*move[:-3], "--no-store"]) == 0
+    assert "8 files to move" in capfd.readouterr().out
+    assert run(move) == 0
+    said = capfd.readouterr()
+    assert "2 groups as you decided before, 1 left for later (--no-store: as the report proposes)" in said.err
+    assert "your decision" in said.out
+    names = {"0.png", "sub/0 small.png", "sub/1 small.png", "3 copy.png", "sub/3 small.png"}
+    assert set(tree(asked / "out")) == names
+    assert set(tree(asked / "photos")) == {
+        "0 copy.png",
+        "1.png",
+        "1 copy.png",
+        "2.png",
+        "2 copy.png",
+        "sub/2 small.png",
+        "3.png",
+        "alone.png",
+    }
+    (journal,) = asked.glob("*journal*")
+    assert run(["undo", str(journal)]) == 0
+    assert len(tree(asked / "photos")) == 13
+
+
+def test_what_was_kept_is_copied(asked: Path) -> None:
+    found = library(asked, 4)
+    Store(asked / "store.sqlite").close()
+    with closing(Decisions("store.sqlite")) as decisions:
+        keep(decisions, found, 1, 1, 2)
+    assert run(["resolve", "r.json", "--copy-kept", "out", "--store", "store.sqlite", "--apply"]) == 0
+    assert {name.split("/", 1)[-1] for name in tree(asked / "out")} >= {"0 copy.png", "1.png", "alone.png"}
+    assert len(tree(asked / "out")) == 6

@@ -15,7 +15,6 @@ from libraries import report as make_report
 from twinpix import owners, plugins
 from twinpix.act import journal
 from twinpix.act import session as act_session
-from twinpix.act.choices import Choices
 from twinpix.cli.app import run
 from twinpix.report import writer
 
@@ -425,23 +424,6 @@ def test_a_journal_is_in_the_users_folder_if_others_could_write_it(
 
 def _inode(name: str) -> int:
     return os.lstat(name).st_ino
-
-
-@pytest.mark.parametrize("how", ["all can write", "link"])
-def test_planted_choices_are_not_used(how: str, tmp_path: Path) -> None:
-    found = library(tmp_path, 2)
-    Choices.beside(found, "r.json").keep(1, ["photos/0.png"])
-    path = tmp_path / "r.choices.jsonl"
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert Choices.beside(found, "r.json").kept
-    if how == "link":
-        path.rename(tmp_path / "elsewhere.jsonl")
-        path.symlink_to(tmp_path / "elsewhere.jsonl")
-    else:
-        path.chmod(0o666)
-    choices = Choices.beside(found, "r.json")
-    assert (choices.kept, Path(choices.path).name) == ({}, "r.choices-2.jsonl")
-    assert ("r.choices.jsonl" in choices.refused) == (how == "all can write")
 
 
 # -- the keeper has another name by now --------------------------------------------------------------------

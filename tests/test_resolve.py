@@ -194,7 +194,6 @@ def test_a_plan_as_json(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> No
     assert done["done"] == {"files": 1, "bytes": 800, "stopped": "", "journal": str(tmp_path / "r.journal.jsonl")}
     assert [row["reason"] for row in done["left"]] == ["was changed since it was scanned"]
     assert run(["resolve", path, "--trash", "--json", "-i"]) == 2
-    assert run(["resolve", path, "--trash", "--no-store"]) == 2
 
 
 @pytest.mark.parametrize("name", ["a,b=c:d", "ünï", "with space", "x" * 200])

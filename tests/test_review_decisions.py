@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libraries import library
+from twinpix.act.decisions import Choice, Decisions, File, Verdict, choice_of, decided, files_of, kept_of, state_of
 from twinpix.errors import ReportError, UsageError
 from twinpix.model import Report
 from twinpix.report import read, read_in_parts
-from twinpix.review.decisions import Choice, Decisions, Verdict, choice_of, state_of
 from twinpix.review.index import ORDERS, Filter, Index
 from twinpix.review.rules import Rule, is_below, meets
 from twinpix.store import Store
@@ -34,40 +34,64 @@ def decisions(tmp_path: Path) -> Decisions:
 
 
 def test_a_decision_is_found_again_for_the_same_contents(decisions: Decisions) -> None:
-    choice = Choice(B, "b.png", {A: Verdict.DISCARD, C: Verdict.BOTH})
+    choice = Choice(B, ("b.png",), {A: Verdict.DISCARD, C: Verdict.BOTH})
     decisions.decide([([A, B, C], choice)], "group 1")
     assert decisions.among([C, A, B]) == choice
     assert state_of(choice) == "decided"
     assert decisions.among([A, B, C, D]) is None  # a new image makes the group undecided
-    assert decisions.among([A, B]) == Choice(B, "b.png", {A: Verdict.DISCARD})
+    assert decisions.among([A, B]) == Choice(B, ("b.png",), {A: Verdict.DISCARD})
 
 
 def test_what_is_no_copy_and_what_is_kept_too_is_not_grouped_by_find_again(decisions: Decisions) -> None:
     others = {B: Verdict.DISCARD, C: Verdict.BOTH, D: Verdict.APART}
-    decisions.decide([([A, B, C, D], Choice(A, "", others))], "group 1")
+    decisions.decide([([A, B, C, D], Choice(A, (), others))], "group 1")
     assert contents(decisions)[1] == [(A, C), (A, D), (B, D), (C, D)]
+
+
+def test_images_that_are_all_kept_are_not_grouped_without_their_keeper(decisions: Decisions) -> None:
+    decisions.decide([([A, B, C], Choice(A, (), {B: Verdict.BOTH, C: Verdict.BOTH}))], "group 1")
+    assert contents(decisions)[1] == [(A, B), (A, C), (B, C)]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from([A, B, C]), min_size=2, max_size=7), st.data())
+def test_what_was_decided_about_files_is_known_for_them_again(digests: list[bytes], data: st.DataObject) -> None:
+    """A file that was kept stays, also beside files with equal bytes that were not; names decide between these."""
+    files = [File(digest, f"/photos/{at}.png") for at, digest in enumerate(digests)]
+    keeper = data.draw(st.integers(0, len(files) - 1))
+    given_ = {at: data.draw(st.sampled_from(list(Verdict))) for at in range(len(files)) if at != keeper}
+    choice = decided(files, keeper, given_)
+    found, verdicts = files_of(choice, files)
+    assert found == keeper
+    assert set(verdicts) == set(given_)
+    for at, verdict in given_.items():
+        assert (verdicts[at] == Verdict.DISCARD) == (verdict == Verdict.DISCARD)
+    renamed = [File(file.digest, f"/renamed{file.path}") for file in files]
+    lost = {digests[at] for at in kept_of(choice, files)} - {digests[at] for at in kept_of(choice, renamed)}
+    assert not lost
+    assert len(kept_of(choice, renamed)) >= len(kept_of(choice, files))
 
 
 def test_files_with_equal_bytes_are_decided_too(decisions: Decisions) -> None:
     assert decisions.among([A, A]) is None
-    decisions.decide([([A, A], Choice(A, "one.png", {A: Verdict.DISCARD}))], "group 1")
-    assert decisions.among([A, A]) == Choice(A, "one.png", {A: Verdict.DISCARD})
+    decisions.decide([([A, A], Choice(A, ("one.png",), {A: Verdict.DISCARD}))], "group 1")
+    assert decisions.among([A, A]) == Choice(A, ("one.png",), {A: Verdict.DISCARD})
     assert contents(decisions)[1] == []
 
 
 def test_later_is_a_state_and_no_decision(decisions: Decisions) -> None:
-    decisions.decide([([A, B], Choice(A, "", {B: Verdict.LATER}))], "group 1")
+    decisions.decide([([A, B], Choice(A, (), {B: Verdict.LATER}))], "group 1")
     assert state_of(decisions.among([A, B])) == "later"
     assert state_of(None) == ""
 
 
 def test_a_new_decision_replaces_the_earlier_one(decisions: Decisions) -> None:
-    decisions.decide([([A, B], Choice(A, "", {B: Verdict.APART}))], "first")
-    decisions.decide([([A, B], Choice(B, "", {A: Verdict.DISCARD}))], "second")
-    assert decisions.among([A, B]) == Choice(B, "", {A: Verdict.DISCARD})
+    decisions.decide([([A, B], Choice(A, (), {B: Verdict.APART}))], "first")
+    decisions.decide([([A, B], Choice(B, (), {A: Verdict.DISCARD}))], "second")
+    assert decisions.among([A, B]) == Choice(B, (), {A: Verdict.DISCARD})
     assert contents(decisions)[1] == []
     assert decisions.take_back() == {A, B}
-    assert decisions.among([A, B]) == Choice(A, "", {B: Verdict.APART})
+    assert decisions.among([A, B]) == Choice(A, (), {B: Verdict.APART})
     assert contents(decisions)[1] == [(A, B)]
 
 
@@ -80,7 +104,7 @@ def steps(draw: st.DrawFn) -> tuple[list[bytes], Choice | None]:
     keeper = draw(st.sampled_from(digests))
     rest = [digest for at, digest in enumerate(digests) if at != digests.index(keeper)]
     verdicts = {digest: draw(st.sampled_from(list(Verdict))) for digest in rest}
-    return digests, draw(st.sampled_from([None, Choice(keeper, "k.png", verdicts)]))
+    return digests, draw(st.sampled_from([None, Choice(keeper, ("k.png",), verdicts)]))
 
 
 @settings(max_examples=100, deadline=None)
@@ -104,21 +128,21 @@ def test_taking_batches_back_restores_every_state_before(done: Sequence[tuple[li
 
 
 def test_decisions_go_to_another_machine_as_a_file(decisions: Decisions, tmp_path: Path) -> None:
-    decisions.decide([([A, B], Choice(A, "secret/a.png", {B: Verdict.APART}))], "group 1")
+    decisions.decide([([A, B], Choice(A, ("secret/a.png",), {B: Verdict.APART}))], "group 1")
     (tmp_path / "mine.jsonl").write_text("".join(decisions.export()))
     assert "secret" not in (tmp_path / "mine.jsonl").read_text()
     other = Decisions(str(tmp_path / "other.sqlite"))
     assert other.merge(str(tmp_path / "mine.jsonl")) == 1
-    assert other.among([A, B]) == Choice(A, "", {B: Verdict.APART})
+    assert other.among([A, B]) == Choice(A, (), {B: Verdict.APART})
     assert contents(other)[1] == [(A, B)]
     assert other.merge(str(tmp_path / "mine.jsonl")) == 0  # the same again
-    other.decide([([A, B], Choice(B, "", {A: Verdict.DISCARD}))], "a later decision")
+    other.decide([([A, B], Choice(B, (), {A: Verdict.DISCARD}))], "a later decision")
     assert other.merge(str(tmp_path / "mine.jsonl")) == 0  # the later decision counts
     (tmp_path / "theirs.jsonl").write_text("".join(other.export()))
     assert decisions.merge(str(tmp_path / "theirs.jsonl")) == 1
-    assert decisions.among([A, B]) == Choice(B, "", {A: Verdict.DISCARD})
+    assert decisions.among([A, B]) == Choice(B, (), {A: Verdict.DISCARD})
     decisions.take_back()
-    assert decisions.among([A, B]) == Choice(A, "secret/a.png", {B: Verdict.APART})
+    assert decisions.among([A, B]) == Choice(A, ("secret/a.png",), {B: Verdict.APART})
 
 
 @pytest.mark.parametrize(
@@ -143,22 +167,22 @@ def test_another_file_is_refused(decisions: Decisions, tmp_path: Path, text: str
 def test_the_decisions_of_a_store_are_the_pairs_that_find_reads(tmp_path: Path) -> None:
     store = Store(tmp_path / "store.sqlite")
     with closing(Decisions.of(store)) as decisions:
-        decisions.decide([([A, B], Choice(A, "", {B: Verdict.BOTH}))], "group 1")
+        decisions.decide([([A, B], Choice(A, (), {B: Verdict.BOTH}))], "group 1")
     assert store.exclusions() == [(A, B)]
     store.close()
 
 
 def test_too_many_images_that_are_no_copies_are_refused_and_nothing_is_stored(decisions: Decisions) -> None:
-    many = {number.to_bytes(16): Verdict.APART for number in range(1000, 1400)}
-    with pytest.raises(UsageError, match="more than can be marked"):
-        decisions.decide([([A, *many], Choice(A, "", many))], "group 1")
+    many = {number.to_bytes(16): Verdict.APART for number in range(1000, 2500)}
+    with pytest.raises(UsageError, match="1,125,750 pairs are more than can be remembered"):
+        decisions.decide([([A, *many], Choice(A, (), many))], "group 1")
     assert contents(decisions) == ([], [])
     assert decisions.last() is None
 
 
 def test_a_choice_needs_a_verdict_on_every_image() -> None:
-    known = {A: {B: (Verdict.DISCARD, "")}, B: {C: (Verdict.DISCARD, "")}}
-    assert choice_of([A, B], known) == Choice(A, "", {B: Verdict.DISCARD})
+    known = {A: {B: (Verdict.DISCARD, ())}, B: {C: (Verdict.DISCARD, ())}}
+    assert choice_of([A, B], known) == Choice(A, (), {B: Verdict.DISCARD})
     assert choice_of([A, B, C], known) is None
     assert choice_of([A, A, B], known) is None
 

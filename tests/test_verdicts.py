@@ -95,17 +95,6 @@ def groups(
     return sorted(map(sorted, found))
 
 
-def test_stored_exclusions() -> None:
-    store = Store(None)
-    a, b, c = (bytes([number]) * 16 for number in (1, 2, 3))
-    assert exclusions.remember(store, [c.hex(), a.hex(), a.hex()], [b.hex(), a.hex()]) == 3
-    assert store.exclusions() == [(a, b), (a, c), (b, c)]
-    assert exclusions.remember(store, [a.hex()], [a.hex()]) == 0
-    assert exclusions.remember(store, [a.hex(), b.hex(), c.hex()]) == 3
-    assert len(store.exclusions()) == 3
-    store.close()
-
-
 def test_an_excluded_pair_matches_in_no_orientation(tmp_path: Path, draw_image: Callable[..., Image.Image]) -> None:
     """Two mirrored copies of one image in two encodings, one of them marked."""
     folder, store = tmp_path / "p", tmp_path / "s.sqlite"
@@ -116,18 +105,10 @@ def test_an_excluded_pair_matches_in_no_orientation(tmp_path: Path, draw_image: 
     (group,) = twinpix.find(folder, method="phash:size=16", store=store, transforms=True).groups
     digests = {Path(member.path).name: member.digest for member in group.members}
     opened = Store(store)
-    exclusions.remember(opened, [digests["a.png"]], [digests["mirrored9.png"]])
+    a, b = sorted(bytes.fromhex(digests[name]) for name in ("a.png", "mirrored9.png"))
+    opened.put_exclusions([(a, b)])
     opened.close()
     found = twinpix.find(
         folder, method="phash:size=16", store=store, transforms=True, link="complete", keep="path:*a.png"
     )
     assert [{Path(m.path).name for m in each.members} for each in found.groups] == [{"a.png", "mirrored1.png"}]
-
-
-def test_removed_exclusions_are_those_that_were_stored() -> None:
-    store = Store(None)
-    a, b, c = (bytes([number]) * 16 for number in (1, 2, 3))
-    exclusions.remember(store, [a.hex(), b.hex(), c.hex()])
-    exclusions.forget(store, [c.hex()], [a.hex()])
-    assert store.exclusions() == [(a, b), (b, c)]
-    store.close()

@@ -88,6 +88,7 @@ class Info(NamedTuple):
     specs: dict[str, int]
     verdicts: int  # verified pairs
     exclusions: int  # pairs that the user marked as not duplicates
+    decisions: int  # pairs of a keeper and another image that the user decided
 
 
 def default_path() -> Path:
@@ -214,18 +215,13 @@ class Store:
         rows = list(pairs)
         self._try(lambda: self._put_exclusions(rows))
 
-    def drop_exclusions(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
-        """Delete pairs that `put_exclusions` stored."""
-        rows = list(pairs)
-        self._try(lambda: self._drop_exclusions(rows))
-
     def exclusions(self) -> list[tuple[bytes, bytes]]:
         """Return the pairs that the user marked as not duplicates."""
         return self._try(lambda: list(self._db.execute(f"SELECT a, b FROM {self._exclusions} ORDER BY a, b")))
 
     @property
     def exclusions_file(self) -> Path | None:
-        """The file of the excluded pairs; None if they are in memory only."""
+        """The file of the excluded pairs and other decisions; None if they are in memory only."""
         return exclusions_path() if self._exclusions.startswith("exclusions.") else self.path
 
     def flush(self) -> None:
@@ -249,7 +245,7 @@ class Store:
         return self._try(self._info)
 
     def clear(self, *, exclusions: bool = False) -> None:
-        """Delete all codes and verdicts, for all processes that use the store; with `exclusions` excluded pairs too."""
+        """Delete all codes and verdicts, for all processes that use the store; with `exclusions` all decisions too."""
         self._try(lambda: self._clear(exclusions))
 
     # -- private
@@ -404,7 +400,16 @@ class Store:
         verdicts, exclusions = (
             count(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("looks", self._exclusions)
         )
-        return Info(str(self.path or "(in memory)"), size, files, codes, failures, specs, verdicts, exclusions)
+        decided = [table for table in self._decisions() if table.endswith(".decisions")]
+        decisions = count(f"SELECT count(*) FROM {decided[0]}").fetchone()[0] if decided else 0
+        name = str(self.path or "(in memory)")
+        return Info(name, size, files, codes, failures, specs, verdicts, exclusions, decisions)
+
+    def _decisions(self) -> list[str]:
+        """Return the tables of decisions, which are made when the user decides for the first time."""
+        schema = self._exclusions.split(".")[0]
+        query = f"SELECT name FROM {schema}.sqlite_master WHERE name IN ('decisions', 'batches', 'changes')"
+        return [f"{schema}.{name}" for (name,) in self._db.execute(query)]
 
     def _put_exclusions(self, rows: list[tuple[bytes, bytes]]) -> None:
         with self._db:
@@ -414,12 +419,9 @@ class Store:
         with self._db:
             self._db.execute("INSERT OR REPLACE INTO listings VALUES(?,?)", (key, entries))
 
-    def _drop_exclusions(self, rows: list[tuple[bytes, bytes]]) -> None:
-        with self._db:
-            self._db.executemany(f"DELETE FROM {self._exclusions} WHERE a=? AND b=?", rows)
-
     def _clear(self, exclusions: bool) -> None:
-        tables = ["versions", "results", "sizes", "looks", "listings", *([self._exclusions] if exclusions else [])]
+        tables = ["versions", "results", "sizes", "looks", "listings"]
+        tables += [self._exclusions, *self._decisions()] if exclusions else []
         with self._db:  # specs keep their numbers: another process may be about to write under one
             for table in tables:
                 self._db.execute(f"DELETE FROM {table}")

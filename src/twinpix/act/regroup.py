@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from twinpix import keep, linking
@@ -57,6 +57,45 @@ def decide_again(report: Report, rules: str | None = None, stricter: float | Non
         unique=None if report.unique is None else [*report.unique, *files.uniques(found)],
         counts=_counts(report.counts, groups),
     )
+
+
+def as_decided(report: Report, kept: Mapping[int, Sequence[str]]) -> Report:
+    """Return a report in which groups are as a user decided: `kept` has the paths to keep by the number of the group.
+
+    The first path is the keeper. The others become images in no group, as do all of a group without paths.
+    """
+    sound_places(report)
+    groups, alone = list[Group](), list[Member]()
+    for group in report.groups:
+        paths = kept.get(group.id)
+        if paths is None:
+            groups.append(group)
+            continue
+        stay = set(paths)
+        others = [member for member in group.members if paths and member.path not in stay]
+        keeper = [member for member in group.members if others and member.path == paths[0]]
+        alone += [member for member in group.members if member not in keeper and member not in others]
+        if others:
+            names = {member.path for member in (*keeper, *others)}
+            matches = list(_of_keeper(paths[0], (match for match in group.matches if {match.a, match.b} <= names)))
+            members = relate_to_keeper(paths[0], [*keeper, *others], matches)
+            groups.append(Group(group.id, paths[0], "your decision", members, matches, rule="decision"))
+    return replace(
+        report,
+        groups=groups,
+        unique=None if report.unique is None else [*report.unique, *map(_unique, alone)],
+        counts=_counts(report.counts, groups),
+    )
+
+
+def _of_keeper(keeper: str, matches: Iterable[Match]) -> Iterator[Match]:
+    """Yield matches, those of the keeper first and with the keeper as their first image."""
+    for match in sorted(matches, key=lambda match: (keeper not in (match.a, match.b), match.a, match.b)):
+        yield match.swap_images() if match.b == keeper else match
+
+
+def _unique(member: Member) -> Unique:
+    return Unique(member.path, member.size, member.mtime_ns, member.digest, member.root)
 
 
 def _counts(counts: Counts, groups: list[Group]) -> Counts:
@@ -144,9 +183,7 @@ class _Files:
 
     def _matches(self, keeper: str, names: set[str]) -> Iterator[Match]:
         """Return the pairs among these files, with those of the keeper first."""
-        inside = [match for name in names for match in self.pairs[name] if match.b in names]
-        for match in sorted(inside, key=lambda match: (keeper not in (match.a, match.b), match.a, match.b)):
-            yield match.swap_images() if match.b == keeper else match
+        return _of_keeper(keeper, (match for name in names for match in self.pairs[name] if match.b in names))
 
     def uniques(self, groups: Iterable[list[FileRow]]) -> Iterator[Unique]:
         """Return the files that are no longer in a group."""
@@ -154,4 +191,4 @@ class _Files:
         for file in self.rows():
             member = self.members[file]
             if file not in grouped and not member.reference:
-                yield Unique(member.path, member.size, member.mtime_ns, member.digest, member.root)
+                yield _unique(member)

@@ -19,17 +19,16 @@ class DialogueEnd(Enum):
     INPUT_ENDED = "the input ended before the last group"
 
 
-def confirm(plan: "Plan", action: "Action", end: DialogueEnd, *, yes: bool, kept: str = "") -> bool:
+def confirm(plan: "Plan", action: "Action", end: DialogueEnd, *, yes: bool, how_to_continue: str = "") -> bool:
     """Return whether a plan is to be carried out; the end of the input never means yes.
 
-    `yes` is consent given beforehand, `kept` the path of the choices of a dialogue. Raises `RefusedError` if there is
-    no terminal to ask on.
+    `yes` is consent given beforehand, `how_to_continue` what a user is told who stopped. Raises `RefusedError` if there
+    is no terminal to ask on.
     """
     if not plan.units:
         return True  # nothing to do
     if end is DialogueEnd.INPUT_ENDED:
-        goes_on = f"; the choices are in {kept}; run the same command to continue" if kept else ""
-        raise RefusedError(f"{end.value}: nothing was done{goes_on}")
+        raise RefusedError(f"{end.value}: nothing was done{how_to_continue}")
     if yes:
         return True
     if action.permanent:

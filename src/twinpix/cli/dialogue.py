@@ -3,11 +3,12 @@
 import io
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from twinpix.act.choices import Choices
+from twinpix.act.decisions import Decisions, Verdict, decided, files_in, kept_by, kept_of
 from twinpix.act.sidecars.notes import CompanionNotes
 from twinpix.cli.confirming import DialogueEnd
 from twinpix.errors import StoppedError, UsageError
@@ -51,19 +52,16 @@ class Dialogue(NamedTuple):
     """Asks for each group which images to keep."""
 
     report: Report
-    choices: Choices
+    choices: "Choices"
     show: Callable[[Sequence[str]], None] | None  # draws images
-    memory: "Memory"
     companions: CompanionNotes
 
     def walk(self) -> DialogueEnd:
         """Ask from the first undecided group on; ends after the last group, or when the user quits."""
         groups = self.report.groups
         place = self._find_undecided(0)
-        if decided := len(self.choices.kept) - len(self.choices.recalled):
-            print(f"{plural(decided, 'group')} decided before ({self.choices.path})")
-        if recalled := len(self.choices.recalled):
-            print(f"{plural(recalled, 'group')} kept completely before, with an earlier report")
+        if before := len(self.choices.kept):
+            print(f"{plural(before, 'group')} decided before")
         while place < len(groups):
             group = groups[place]
             sys.stdout.write("".join(f"{line}\n" for line in self._screen(group, place)))
@@ -118,53 +116,54 @@ class Dialogue(NamedTuple):
                 continue
             if answer.back:
                 return True
-            self.memory.let_go(group)
-            if answer.excluded:
-                print(f"  {self.memory.exclude(group, answer.excluded)}")
-            if answer.keep:
-                self.choices.keep(group.id, [group.members[at].path for at in answer.keep])
-            else:
-                self.choices.drop(group.id)
+            if not answer.keep:
+                self.choices.drop(group)
+            elif note := self.choices.keep(group, answer):
+                print(f"  {note}")
             return False
 
 
-class Memory:
-    """Stores which images are not duplicates."""
+class Choices:
+    """The paths to keep of each decided group; every decision is stored at once.
 
-    def __init__(self, options: "Options") -> None:
-        self._options = options
-        self._held: dict[int, tuple[list[str], list[str]]] = {}  # pairs stored for a group in this run
+    These are the decisions of `twinpix review`, by content: they hold for later reports too.
+    """
 
-    def exclude(self, group: Group, places: Sequence[int]) -> str:
-        """Store that these images are not duplicates of the others, or of one another if there are no others."""
-        from twinpix.encoding.session import open_store
-        from twinpix.match import exclusions
+    def __init__(self, report: Report, decisions: Decisions, *, stored: bool) -> None:
+        self.kept = {number: paths for number, paths in kept_by(decisions, report).items() if paths}
+        self._base = report.base
+        self._decisions = decisions
+        self._stored = stored
 
-        if self._options.store is None:
+    @property
+    def how_to_continue(self) -> str:
+        """What a user who stops is told; "" if there are no decisions that the next run knows."""
+        return "; the decisions are stored: run the same command to continue" if self.kept and self._stored else ""
+
+    def keep(self, group: Group, answer: Answer) -> str:
+        """Store a decision; returns what the user is told about pairs that are marked, "" if there are none."""
+        keeper, *others = answer.keep
+        excluded = set(answer.excluded)
+        files = files_in(group, self._base)
+        choice = decided(files, keeper, {at: Verdict.APART if at in excluded else Verdict.BOTH for at in others})
+        self.kept[group.id] = [group.members[at].path for at in kept_of(choice, files)]
+        try:
+            batch = self._decisions.decide([([file.digest for file in files], choice)], f"group {group.id}")
+        except UsageError as error:
+            return f"kept, but not remembered: {error}"
+        if not others:
+            return ""
+        if not self._stored:
             return "kept; without a store this is not remembered"
-        excluded = {group.members[at].digest for at in places}
-        others = {member.digest for at, member in enumerate(group.members) if at not in set(places)}
-        held = sorted(excluded), sorted(others)
-        with open_store(self._options, LineProgress()) as store:
-            try:
-                count = exclusions.remember(store, *held)
-            except UsageError as error:
-                return f"kept, but not remembered: {error}"
-            if store.path is None:
-                return "kept; the store cannot be used, so this is not remembered"
-        self._held[group.id] = held
-        if not count:
-            return "kept; files with equal bytes are always duplicates, so this cannot be stored"
-        return f"kept and remembered: {plural(count, 'pair')} will not be found together again"
+        if count := self._decisions.excluded(batch):
+            return f"kept and remembered: {plural(count, 'pair')} will not be found together again"
+        return "kept; files with equal bytes are always found together, and stay decided"
 
-    def let_go(self, group: Group) -> None:
-        """Delete what was stored for a group, because the user has gone back to it."""
-        from twinpix.encoding.session import open_store
-        from twinpix.match import exclusions
-
-        if held := self._held.pop(group.id, None):
-            with open_store(self._options, LineProgress()) as store:
-                exclusions.forget(store, *held)
+    def drop(self, group: Group) -> None:
+        """Make a group undecided again."""
+        if self.kept.pop(group.id, None) is not None:
+            digests = [file.digest for file in files_in(group, self._base)]
+            self._decisions.clear([digests], f"group {group.id} undecided")
 
 
 class Decided(NamedTuple):
@@ -172,25 +171,25 @@ class Decided(NamedTuple):
 
     kept: Mapping[int, Sequence[str]]  # paths to keep by the number of the group
     end: DialogueEnd
-    path: str  # the file of the choices
+    how_to_continue: str  # for a message, or ""
 
 
-def ask_user(report: Report, path: str, options: "Options", *, show: bool) -> Decided:
+def ask_user(report: Report, options: "Options", *, show: bool) -> Decided:
     """Ask a user about the groups of a report."""
+    from twinpix.encoding.session import open_store
+
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="surrogateescape")  # bytes that are no text become an invalid answer
-    choices = Choices.beside(report, path)
-    if choices.refused:
-        print(f"{printable(choices.refused)}; starting without it")
     draw = partial(_draw, report) if show else None
-    try:
-        end = Dialogue(report, choices, draw, Memory(options), CompanionNotes(report.base)).walk()
-    except KeyboardInterrupt:
-        kept = f"; the choices are in {choices.path}; run the same command to continue" if choices.kept else ""
-        raise StoppedError(f"stopped{kept}") from None
+    with open_store(options, LineProgress()) as store, closing(Decisions.of(store)) as decisions:
+        choices = Choices(report, decisions, stored=store.path is not None)
+        try:
+            end = Dialogue(report, choices, draw, CompanionNotes(report.base)).walk()
+        except KeyboardInterrupt:
+            raise StoppedError(f"stopped{choices.how_to_continue}") from None
     if choices.kept:
         print(f"{plural(len(choices.kept), 'group')} of {len(report.groups):,} decided\n")
-    return Decided(choices.kept, end, choices.path)
+    return Decided(choices.kept, end, choices.how_to_continue)
 
 
 def _draw(report: Report, paths: Sequence[str]) -> None:

@@ -2,8 +2,8 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable
-from itertools import combinations, product
+from collections.abc import Collection
+from itertools import combinations
 
 import numpy as np
 
@@ -18,22 +18,6 @@ ExcludedPairs = frozenset[tuple[ContentId, ContentId]]  # of contents, the small
 SCHEMA = "twinpix.not-duplicates/1"
 PAIRS = outputs.starts("list of pairs that are not duplicates", b'{"schema": "twinpix.not-duplicates/')
 _DIGEST = 16  # bytes
-_MOST = 1_000_000  # pairs of one group; every run of `find` reads all
-
-
-def remember(store: Store, digests: Iterable[str], others: Iterable[str] = ()) -> int:
-    """Store that these contents are not duplicates of one another or, if given, of the `others`.
-
-    Returns the number of pairs. Raises `UsageError` for too many of them.
-    """
-    pairs = _pairs(digests, others)
-    store.put_exclusions(pairs)
-    return len(pairs)
-
-
-def forget(store: Store, digests: Iterable[str], others: Iterable[str] = ()) -> None:
-    """Delete what `remember` stored for the same contents."""
-    store.drop_exclusions(_pairs(digests, others))
 
 
 def export_pairs(store: Store) -> str:
@@ -68,15 +52,6 @@ def _pair(a: bytes, b: bytes) -> tuple[bytes, bytes]:
     if len(a) != _DIGEST or len(b) != _DIGEST:
         raise ValueError(a, b)
     return min(a, b), max(a, b)
-
-
-def _pairs(digests: Iterable[str], others: Iterable[str]) -> set[tuple[bytes, bytes]]:
-    first, second = set(map(bytes.fromhex, digests)), set(map(bytes.fromhex, others))
-    count = len(first) * len(second) if second else len(first) * (len(first) - 1) // 2
-    if count > _MOST:
-        raise UsageError(f"{count:,} pairs are more than can be remembered ({_MOST:,})")
-    pairs = product(first, second) if second else combinations(first, 2)
-    return {(min(a, b), max(a, b)) for a, b in pairs if a != b}
 
 
 def excluded_pairs(contents: ContentTable, store: Store) -> ExcludedPairs:

@@ -194,7 +194,7 @@ class Group:
         matches: The matches between members, those of the keeper first.
         matches_left_out: Number of matches that are not listed, in very large groups.
         rule: Name of the keep rule that chose the keeper; `intact`: the others are damaged; `reference`: it is in a
-            reference folder; `order`: the first by path; "" in reports of earlier versions.
+            reference folder; `order`: the first by path; `decision`: the user; "" in reports of earlier versions.
     """
 
     id: int

@@ -17,10 +17,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from twinpix.act.decisions import Verdict
 from twinpix.errors import TwinpixError
 from twinpix.executors import Lost
 from twinpix.review.acts import ACTIONS, Acts
-from twinpix.review.decisions import Verdict
 from twinpix.review.index import ORDERS, PAGE, Filter
 from twinpix.review.pictures import LARGEST_SIDE, Differs, Laid, Tags, Unreadable, View
 from twinpix.review.rules import Rule, rules_of

@@ -13,6 +13,17 @@ from typing import Any, NamedTuple
 
 from twinpix import machine
 from twinpix import report as reports
+from twinpix.act.decisions import (
+    Choice,
+    Decisions,
+    File,
+    Verdict,
+    choice_of,
+    decided,
+    files_of,
+    kept_of,
+    state_of,
+)
 from twinpix.act.validate import sound_groups
 from twinpix.encoding.options import Options
 from twinpix.encoding.session import open_store
@@ -22,7 +33,6 @@ from twinpix.executors.service import Service
 from twinpix.machine import no_garbage_collection
 from twinpix.model import Report, is_uri
 from twinpix.progress import Progress
-from twinpix.review.decisions import Choice, Decisions, Verdict, choice_of, state_of
 from twinpix.review.index import Filter, Image, Index
 from twinpix.review.pictures import Draw, Laid, Request
 from twinpix.review.rules import LEAST, ChooseKeepers, Decided, Rule, meets
@@ -125,25 +135,22 @@ class Sitting:
     def _absolute(self, path: str) -> str:
         return path if is_uri(path) else os.path.join(self.head.base, path)
 
+    def _files(self, images: Sequence[Image]) -> list[File]:
+        return [File(image.digest, self._absolute(image.path)) for image in images]
+
     def decide(self, group: int, keeper: int, verdicts: Mapping[int, Verdict], what: str) -> int:
         """Store the decision about a group, by numbers of images; those without a verdict are discarded.
 
         Raises `KeyError` for an image that is not in the group.
         """
-        images = {image.number: image for image in self.index.images_of(group)}
-        if keeper not in images or not set(verdicts) <= set(images):
+        images = self.index.images_of(group)
+        place = {image.number: at for at, image in enumerate(images)}
+        if keeper not in place or not set(verdicts) <= set(place):
             raise KeyError(group)
-        kept = images[keeper]
-        others: dict[bytes, Verdict] = {}
-        for number, image in images.items():
-            if number == keeper:
-                continue
-            verdict = verdicts.get(number, Verdict.DISCARD)
-            known = others.get(image.digest)
-            # Of files with equal bytes a verdict that keeps one keeps all: a decision is about contents.
-            others[image.digest] = verdict if known in (None, Verdict.DISCARD) else known
-        digests = [image.digest for image in images.values()]
-        batch = self.decisions.decide([(digests, Choice(kept.digest, kept.path, others))], what)
+        files = self._files(images)
+        choice = decided(files, place[keeper], {place[number]: verdict for number, verdict in verdicts.items()})
+        digests = [file.digest for file in files]
+        batch = self.decisions.decide([(digests, choice)], what)
         self.index.set_states({group: state_of(self.decisions.among(digests))})
         return batch
 
@@ -173,9 +180,8 @@ class Sitting:
             if self._changes(group["images"], found):
                 left_out, changed = left_out + 1, changed + 1
                 continue
-            kept = next(image for image in found if image.number == keeper)
-            others = {image.digest: Verdict.DISCARD for image in found if image.number != keeper}
-            choices.append(([image.digest for image in found], Choice(kept.digest, kept.path, others)))
+            at = next(at for at, image in enumerate(found) if image.number == keeper)
+            choices.append(([image.digest for image in found], decided(self._files(found), at, {})))
             images += len(found) - 1
             size = sum(image["bytes"] for image in group["images"] if image["number"] != keeper and not image["stays"])
             states[number], sizes[number] = "decided", (group["certainty"], size)
@@ -239,8 +245,11 @@ class Sitting:
         choice = self.decisions.among([image.digest for image in images])
         if choice is None:
             return None
-        keeper, verdicts = _by_number(images, choice)
-        return {"keeper": keeper.number, "verdicts": verdicts}
+        keeper, verdicts = files_of(choice, self._files(images))
+        return {
+            "keeper": images[keeper].number,
+            "verdicts": {images[at].number: verdict for at, verdict in verdicts.items()},
+        }
 
     def kept(self) -> dict[int, list[str]]:
         """Return the paths to keep of each decided group, the keeper first, for `twinpix.plan`."""
@@ -250,9 +259,7 @@ class Sitting:
             choice = choice_of([image.digest for image in images], known)
             if choice is None or state_of(choice) != "decided":
                 continue
-            keeper, verdicts = _by_number(images, choice)
-            stay = [image.path for image in images if verdicts.get(image.number, Verdict.DISCARD) != Verdict.DISCARD]
-            out[group] = [keeper.path, *stay]
+            out[group] = [images[at].path for at in kept_of(choice, self._files(images))]
         return out
 
     @property
@@ -308,10 +315,3 @@ class Sitting:
 
 def _number_of(path: str | None, images: Sequence[Image]) -> int | None:
     return next((image.number for image in images if image.path == path), None)
-
-
-def _by_number(images: Sequence[Image], choice: Choice) -> tuple[Image, dict[int, Verdict]]:
-    """Return the keeper of a decided group, and the verdicts on the others by their numbers."""
-    same = [image for image in images if image.digest == choice.keeper]
-    keeper = next((image for image in same if image.path == choice.path), same[0])
-    return keeper, {image.number: choice.others[image.digest] for image in images if image.number != keeper.number}

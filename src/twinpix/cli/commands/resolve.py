@@ -9,15 +9,15 @@ import typer
 
 import twinpix
 from twinpix import plugins
-from twinpix.act.regroup import decide_again
-from twinpix.cli import common
+from twinpix.cli import acting, common
 from twinpix.errors import Exit, UsageError
 from twinpix.model import is_remote
 from twinpix.sources.credentials import show_url
 
 if TYPE_CHECKING:
     from twinpix.act.actions import Action
-    from twinpix.model import Relation
+    from twinpix.encoding.options import Options
+    from twinpix.model import Relation, Report
 
 _CHOICES = (
     "--trash, --move DIR or URL, --copy-kept DIR, --delete, --hardlink, --symlink, --reflink, --export TARGET or "
@@ -121,8 +121,10 @@ def resolve(
     """Print the plan of an action on the duplicates of a report, and with --apply carry it out.
 
     Every file is checked immediately before its step: a file that changed since find is left alone. The keeper of each
-    group stays, nothing is overwritten, and undo reverses all actions but --delete.
+    group stays, nothing is overwritten, and undo reverses all actions but --delete. Groups that you decided in review,
+    or with --interactive, are as you decided.
     """
+    options = common.options({"store": store, "no_store": no_store})
     plain = {"trash": trash, "delete": delete, "hardlink": hardlink, "symlink": symlink, "reflink": reflink}
     folders = {"move": move, "copy": copy_kept}
     if (null or force) and list_to is None:
@@ -132,16 +134,13 @@ def resolve(
             raise UsageError(f"choose one action only for the duplicates: {_CHOICES}")
         name = "--export" if export is not None else "--list"
         given = {"--interactive": interactive, "--show": show, "--journal": journal is not None}
-        given |= {"--store": store is not None, "--no-store": no_store, "--yes": yes}
+        given |= {"--yes": yes}
         given |= {"--json": as_json, "--apply": apply} if list_to is not None else {}
         if refused := next((option for option, on in given.items() if on), ""):
             raise UsageError(f"{refused} cannot be combined with {name}")
-        from twinpix import report as reports
         from twinpix.cli import exporting
 
-        found = reports.read(report)
-        if keep is not None or stricter is not None:
-            found = decide_again(found, keep, stricter)
+        found = _report(report, keep, stricter, options)
         if export is not None:
             source = os.path.abspath(report)
             return exporting.export(found, export, _relations(only), source=source, apply=apply, as_json=as_json)
@@ -149,21 +148,17 @@ def resolve(
     if move is not None and is_remote(move := show_url(move)):
         if any(plain.values()) or any((copy_kept, action)):
             raise UsageError(f"choose one action only for the duplicates: {_CHOICES}")
-        given = {"--interactive": interactive, "--show": show, "--store": store is not None, "--no-store": no_store}
+        given = {"--interactive": interactive, "--show": show}
         if refused := next((option for option, on in given.items() if on), ""):
             raise UsageError(f"{refused} cannot be combined with --move URL")
-        from twinpix import report as reports
         from twinpix.cli import objects
 
-        found = reports.read(report)
-        if keep is not None or stricter is not None:
-            found = decide_again(found, keep, stricter)
+        found = _report(report, keep, stricter, options)
         only_these, at = _relations(only), os.path.abspath(report)
         kind = sidecars.value
         return objects.move(found, move, only_these, kind, source=at, journal=journal, apply=apply, as_json=as_json)
     folders["move"] = move
     act = _action(plain, folders, action)
-    from twinpix import report as reports
     from twinpix.act import actions, session
     from twinpix.cli import confirming, dialogue
     from twinpix.machine import no_garbage_collection
@@ -172,17 +167,10 @@ def resolve(
 
     if show and not interactive:
         raise UsageError("--show needs --interactive: give both")
-    if (store is not None or no_store) and not interactive:
-        raise UsageError("only --interactive uses a store, for the pairs that are marked as not duplicates")
     if as_json and interactive:
         raise UsageError("--json cannot be combined with --interactive, which prints for people")
-    found = reports.read(report)
-    if keep is not None or stricter is not None:
-        found = decide_again(found, keep, stricter)
-    decided = None
-    if interactive:
-        options = common.options({"store": store, "no_store": no_store})
-        decided = dialogue.ask_user(found, report, options, show=show)
+    found = _report(report, keep, stricter, None if interactive else options)
+    decided = dialogue.ask_user(found, options, show=show) if interactive else None
     with session.open_run(report, plugins.name_of(act), actions.options_of(act), path=journal, apply=apply) as run:
         plan = twinpix.plan(
             found,
@@ -201,8 +189,8 @@ def resolve(
             elif plan.units:
                 print("nothing was changed; add --apply to carry out the plan")
             return Exit.DONE
-        end, kept = (decided.end, decided.path) if decided else (confirming.DialogueEnd.ALL_DECIDED, "")
-        if not confirming.confirm(plan, act, end, yes=yes, kept=kept):
+        end, how = (decided.end, decided.how_to_continue) if decided else (confirming.DialogueEnd.ALL_DECIDED, "")
+        if not confirming.confirm(plan, act, end, yes=yes, how_to_continue=how):
             print("nothing was done")
             return Exit.REFUSED if act.permanent else Exit.DONE
         outcome = twinpix.apply(plan, run.journal, progress())
@@ -212,6 +200,31 @@ def resolve(
     else:
         sys.stdout.writelines(f"{line}\n" for line in plan_text.result(plan, outcome))
     return outcome_text.exit_code(outcome)
+
+
+def _report(path: str, keep: str | None, stricter: float | None, options: "Options | None") -> "Report":
+    """Read a report; with options, the groups that the user decided before are as decided, which is said."""
+    from contextlib import closing
+
+    from twinpix import report as reports
+    from twinpix.act import decisions, regroup
+    from twinpix.encoding.session import open_store
+    from twinpix.progress.terminal import LineProgress
+    from twinpix.text import plural
+
+    found = reports.read(path)
+    if keep is not None or stricter is not None:
+        found = regroup.decide_again(found, keep, stricter)
+    if options is None or options.store is None:
+        return found
+    with open_store(options, LineProgress()) as opened, closing(decisions.Decisions.of(opened)) as known:
+        kept = decisions.kept_by(known, found)
+    if not kept:
+        return found
+    later = sum(not paths for paths in kept.values())
+    rest = f", {later:,} left for later" if later else ""
+    acting.say(f"{plural(len(kept) - later, 'group')} as you decided before{rest} (--no-store: as the report proposes)")
+    return regroup.as_decided(found, kept)
 
 
 def _relations(text: str | None) -> "list[Relation]":

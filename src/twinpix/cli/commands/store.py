@@ -35,16 +35,20 @@ def info(store: _File = None) -> int:
         print(f"  {count:>9,}  {spec}")
     if found.exclusions:
         print(f"{plural(found.exclusions, 'pair')} marked as not duplicates")
+    if found.decisions:
+        print(f"{plural(found.decisions, 'copy', 'copies')} decided by you")
     return Exit.DONE
 
 
 @app.command(cls=Command)
 def clear(
     store: _File = None,
-    exclusions: Annotated[bool, typer.Option("--exclusions", help="Also the pairs marked as not duplicates.")] = False,
+    exclusions: Annotated[
+        bool, typer.Option("--exclusions", help="Also the pairs marked as not duplicates, and decisions.")
+    ] = False,
     verdicts: Annotated[bool, typer.Option("--verdicts", hidden=True, help="Old name of --exclusions.")] = False,
 ) -> int:
-    """Delete all stored codes and verifications. Pairs marked as not duplicates are kept."""
+    """Delete all stored codes and verifications. Pairs marked as not duplicates, and decisions, are kept."""
     from twinpix.encoding.options import Options
     from twinpix.encoding.session import open_store
     from twinpix.text import plural
@@ -54,9 +58,11 @@ def clear(
         opened.clear(exclusions=exclusions or verdicts)
     counts = plural(held.codes, "code"), plural(held.verdicts, "verification"), plural(held.failures, "failure")
     summary = f"deleted {counts[0]}, {counts[1]} and {counts[2]}: {held.path}"
+    what = "deleted too" if exclusions or verdicts else "kept (--exclusions deletes them)"
     if held.exclusions:
-        what = "deleted too" if exclusions or verdicts else "kept (--exclusions deletes them)"
         summary += f"\n{plural(held.exclusions, 'pair')} marked as not duplicates: {what}"
+    if held.decisions:
+        summary += f"\n{plural(held.decisions, 'copy', 'copies')} decided by you: {what}"
     print(summary)
     return Exit.DONE
 

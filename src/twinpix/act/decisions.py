@@ -6,6 +6,7 @@ can be taken back, also after a restart.
 """
 
 import json
+import math
 import sqlite3
 import threading
 import time
@@ -16,11 +17,12 @@ from itertools import combinations
 from typing import NamedTuple
 
 from twinpix.errors import UsageError, system_reason
+from twinpix.model import Group, Report, locate
 from twinpix.store import Store
 
 SCHEMA = "twinpix.decisions/1"
 _DIGEST = 16  # bytes
-_MOST = 300  # images of a group that may be marked as not duplicates of one another: 45,000 pairs
+_MOST = 1_000_000  # pairs of one group that are marked; every run of `find` reads all
 _BUSY_SECONDS = 30.0  # to wait for another process that writes the file
 _TABLES = """
 CREATE TABLE IF NOT EXISTS decisions(
@@ -42,15 +44,29 @@ class Verdict(StrEnum):
     LATER = "later"  # to be decided later
 
 
+Known = Mapping[bytes, Mapping[bytes, tuple[Verdict, tuple[str, ...]]]]
+"""Verdicts on other contents, and the paths that tell files with equal bytes apart, by keeper."""
+
 _SETTLED = frozenset({Verdict.DISCARD, Verdict.BOTH, Verdict.APART})
 _APART = frozenset({Verdict.BOTH, Verdict.APART})
 
 
+class File(NamedTuple):
+    """An image of a group, as a decision sees it."""
+
+    digest: bytes
+    path: str  # absolute, or a URI
+
+
 class Choice(NamedTuple):
-    """The decision about a group."""
+    """The decision about the contents of a group.
+
+    `paths` tells files with equal bytes apart: it has the path of the keeper, and of the contents of which some files
+    are kept and some discarded those of the kept ones.
+    """
 
     keeper: bytes  # digest
-    path: str  # of the keeper, if files with equal bytes have several
+    paths: tuple[str, ...]
     others: Mapping[bytes, Verdict]  # by digest; that of the keeper stands for further files with its bytes
 
 
@@ -73,14 +89,11 @@ class Decisions:
     def close(self) -> None:
         self._db.close()
 
-    def all(self) -> dict[bytes, dict[bytes, tuple[Verdict, str]]]:
-        """Return all decisions: the verdicts on other images, and the path of the keeper, by keeper."""
-        found: dict[bytes, dict[bytes, tuple[Verdict, str]]] = defaultdict(dict)
+    def all(self) -> Known:
+        """Return all decisions: the verdicts on other images, and the paths that are kept, by keeper."""
         with self._lock:
             rows = self._db.execute("SELECT keeper, other, verdict, path FROM decisions").fetchall()
-        for keeper, other, verdict, path in rows:
-            found[keeper][other] = (Verdict(verdict), _path(path))
-        return found
+        return _by_keeper(rows)
 
     def among(self, digests: Sequence[bytes]) -> Choice | None:
         """Return the decision about a group with these contents, the keeper of the report first; None if undecided."""
@@ -90,16 +103,13 @@ class Decisions:
                 "SELECT keeper, other, verdict, path FROM decisions "
                 "WHERE keeper IN (SELECT * FROM wanted) AND other IN (SELECT * FROM wanted)"
             ).fetchall()
-        found: dict[bytes, dict[bytes, tuple[Verdict, str]]] = defaultdict(dict)
-        for keeper, other, verdict, path in rows:
-            found[keeper][other] = (Verdict(verdict), _path(path))
-        return choice_of(digests, found)
+        return choice_of(digests, _by_keeper(rows))
 
     def decide(self, choices: Iterable[tuple[Sequence[bytes], Choice]], what: str) -> int:
         """Store the decisions about groups, each with the digests of its images, as one batch; returns its number.
 
-        Earlier decisions among the images of a group are replaced. Raises `UsageError` if too many images are marked as
-        not duplicates.
+        Earlier decisions among the images of a group are replaced. Raises `UsageError` if too many pairs would have to
+        be marked as not duplicates; then nothing is stored.
         """
         now = time.time_ns()
         with self._lock, self._db:
@@ -116,6 +126,12 @@ class Decisions:
             for digests in groups:
                 self._forget(batch, set(digests))
         return batch
+
+    def excluded(self, batch: int) -> int:
+        """Return how many pairs a batch marked, so that `find` does not group them."""
+        query = "SELECT count(*) FROM changes WHERE batch=? AND kind='excluded'"
+        with self._lock:
+            return int(self._db.execute(query, [batch]).fetchone()[0])
 
     def last(self) -> tuple[int, str] | None:
         """Return the number of the last batch that can be taken back, and what it was."""
@@ -171,7 +187,7 @@ class Decisions:
                 ).fetchone()
                 if known is None or known[0] < at:
                     self._forget(batch, {keeper, other}, own=keeper == other)
-                    self._put(batch, keeper, other, verdict, "", at)
+                    self._put(batch, keeper, other, verdict, (), at)
                     changed += 1
         return changed
 
@@ -184,17 +200,19 @@ class Decisions:
 
     def _remember(self, batch: int, digests: Sequence[bytes], choice: Choice, now: int) -> None:
         apart = {digest for digest, verdict in choice.others.items() if verdict == Verdict.APART}
-        if len(apart) > _MOST:
-            raise UsageError(f"{len(apart):,} images are more than can be marked as not duplicates ({_MOST:,})")
-        for other, verdict in choice.others.items():
-            self._put(batch, choice.keeper, other, verdict, choice.path, now)
+        both = {digest for digest, verdict in choice.others.items() if verdict == Verdict.BOTH} - {choice.keeper}
         rest = set(digests) - apart
-        pairs = {*combinations(sorted(apart), 2), *((a, b) for a in apart for b in rest)}
+        count = math.comb(len(apart), 2) + len(apart) * len(rest) + math.comb(len(both), 2)
+        if count > _MOST:
+            raise UsageError(f"{count:,} pairs are more than can be remembered ({_MOST:,})")
+        for other, verdict in choice.others.items():
+            self._put(batch, choice.keeper, other, verdict, choice.paths, now)
+        pairs = {*combinations(sorted(apart), 2), *((a, b) for a in apart for b in rest), *combinations(both, 2)}
         for a, b in pairs:
             self._exclude(batch, a, b)
 
-    def _put(self, batch: int, keeper: bytes, other: bytes, verdict: Verdict, path: str, now: int) -> None:
-        raw = path.encode("utf-8", "surrogatepass")
+    def _put(self, batch: int, keeper: bytes, other: bytes, verdict: Verdict, paths: Sequence[str], now: int) -> None:
+        raw = "\0".join(paths).encode("utf-8", "surrogatepass")
         self._db.execute("INSERT OR REPLACE INTO decisions VALUES(?,?,?,?,?)", [keeper, other, verdict, raw, now])
         self._note(batch, "decided", keeper, other)
         if verdict in _APART:
@@ -246,7 +264,65 @@ class Decisions:
             self._db.execute("INSERT OR IGNORE INTO apart VALUES(?,?)", [a, b])
 
 
-def choice_of(digests: Sequence[bytes], found: Mapping[bytes, Mapping[bytes, tuple[Verdict, str]]]) -> Choice | None:
+def decided(files: Sequence[File], keeper: int, verdicts: Mapping[int, Verdict]) -> Choice:
+    """Return the decision about a group from those about its files, by their indices; without one: discarded."""
+    kept = files[keeper]
+    by_content: dict[bytes, list[int]] = defaultdict(list)
+    for at, file in enumerate(files):
+        if at != keeper:
+            by_content[file.digest].append(at)
+    others, paths = dict[bytes, Verdict](), [kept.path]
+    for digest, places in by_content.items():
+        stay = [at for at in places if verdicts.get(at, Verdict.DISCARD) != Verdict.DISCARD]
+        others[digest] = verdicts[stay[0]] if stay else Verdict.DISCARD
+        if stay and len(stay) < len(places):
+            paths += [files[at].path for at in stay]
+    return Choice(kept.digest, tuple(paths), others)
+
+
+def files_of(choice: Choice, files: Sequence[File]) -> tuple[int, dict[int, Verdict]]:
+    """Return the index of the keeper of a decided group, and the verdicts on the other files by their indices.
+
+    Of files with equal bytes that have other names now, the first is the keeper, and all are kept if one was.
+    """
+    place = {file.path: at for at, file in enumerate(files)}
+    named = {place[path] for path in choice.paths if path in place}
+    same = [at for at, file in enumerate(files) if file.digest == choice.keeper]
+    first = place.get(choice.paths[0]) if choice.paths else None
+    keeper = first if first in same else same[0]
+    chosen = {files[at].digest for at in named if at != keeper}
+    verdicts = {}
+    for at, file in enumerate(files):
+        if at != keeper:
+            left = file.digest in chosen and at not in named
+            verdicts[at] = Verdict.DISCARD if left else choice.others[file.digest]
+    return keeper, verdicts
+
+
+def kept_of(choice: Choice, files: Sequence[File]) -> list[int]:
+    """Return the indices of the files that a decision keeps, the keeper first."""
+    keeper, verdicts = files_of(choice, files)
+    return [keeper, *(at for at, verdict in verdicts.items() if verdict != Verdict.DISCARD)]
+
+
+def files_in(group: Group, base: str) -> list[File]:
+    return [File(bytes.fromhex(member.digest), locate(base, member.path)) for member in group.members]
+
+
+def kept_by(decisions: Decisions, report: Report) -> dict[int, list[str]]:
+    """Return the paths to keep of each decided group, the keeper first; none for one to be decided later."""
+    known = decisions.all()
+    out: dict[int, list[str]] = {}
+    for group in report.groups if known else ():
+        files = files_in(group, report.base)
+        choice = choice_of([file.digest for file in files], known)
+        if choice is not None:
+            settled = state_of(choice) == "decided"
+            out[group.id] = [group.members[at].path for at in kept_of(choice, files)] if settled else []
+    return out
+
+
+def choice_of(digests: Sequence[bytes], found: Known) -> Choice | None:
     """Return the decision about a group with these contents; None unless it settles every image, or is `later`.
 
     If an earlier decision does not know one of the images, because it is new, the group is undecided.
@@ -258,8 +334,8 @@ def choice_of(digests: Sequence[bytes], found: Mapping[bytes, Mapping[bytes, tup
             continue
         others = [digest for digest in counts if digest != keeper or counts[keeper] > 1]
         if all(digest in known for digest in others):
-            path = next((path for _, path in known.values() if path), "")
-            return Choice(keeper, path, {digest: known[digest][0] for digest in others})
+            paths = next((paths for _, paths in known.values() if paths), ())
+            return Choice(keeper, paths, {digest: known[digest][0] for digest in others})
     return None
 
 
@@ -283,5 +359,9 @@ def _read(lines: Iterable[str]) -> Iterator[tuple[bytes, bytes, Verdict, int]]:
         yield keeper, other, Verdict(row["verdict"]), int(row["at"])
 
 
-def _path(raw: bytes | None) -> str:
-    return (raw or b"").decode("utf-8", "surrogatepass")
+def _by_keeper(rows: Iterable[tuple[bytes, bytes, str, bytes | None]]) -> Known:
+    found: dict[bytes, dict[bytes, tuple[Verdict, tuple[str, ...]]]] = defaultdict(dict)
+    for keeper, other, verdict, raw in rows:
+        text = (raw or b"").decode("utf-8", "surrogatepass")
+        found[keeper][other] = (Verdict(verdict), tuple(text.split("\0")) if text else ())
+    return found
