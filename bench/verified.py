@@ -54,13 +54,13 @@ LISTED = 40  # false matches whose paths are printed; the sheets show more
 SHOWN = 400  # false matches on the sheets of one folder
 STAGED = """
 import sys, time
-from twinpix.progress import terminal
-class Stages(terminal.NotesOnly):
+from twinpix.progress import Progress, terminal
+class Stages(Progress):
     def start(self, stage, total):
         self.stage_name, self.since = stage, time.monotonic()
     def finish(self):
         print(f"stage {self.stage_name} {time.monotonic() - self.since:.3f}", file=sys.stderr, flush=True)
-terminal.progress = lambda verbose=True: Stages()
+terminal.progress = Stages
 from twinpix.cli import main
 sys.argv[0] = "twinpix"
 sys.exit(main())

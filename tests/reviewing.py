@@ -6,9 +6,10 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx
 from PIL import Image, ImageEnhance, ImageOps
@@ -28,6 +29,14 @@ class Served(NamedTuple):
     @property
     def base(self) -> str:
         return self.link.partition("/?")[0]
+
+    @staticmethod
+    def head(client: httpx.Client) -> dict[str, Any]:
+        """What the page shows of the report, when it is there."""
+        while "finding" in (head := client.get("/api/head").json()):
+            assert not head["finding"]["error"]
+            time.sleep(0.1)
+        return dict(head)
 
     @contextlib.contextmanager
     def client(self) -> Iterator[httpx.Client]:

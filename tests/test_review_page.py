@@ -294,6 +294,18 @@ def test_hostile_names_are_text(tmp_path: Path, browser: "Browser") -> None:
         page.close()
 
 
+def test_the_progress_of_find_is_shown_and_then_the_groups(folder: Path, browser: "Browser") -> None:
+    with served(folder.parent / "photos", env={"HOME": str(folder.parent / "home")}) as server:
+        page = browser.new_page()
+        page.goto(server.link)
+        page.wait_for_selector("#finding:visible")
+        assert page.locator("#finding-stage").inner_text().startswith("Finding copies: ")
+        page.wait_for_selector("html[data-ready]", timeout=60_000)
+        assert not page.locator("#finding").is_visible()
+        assert page.locator("#count").inner_text().startswith(f"{GROUPS} groups")
+        page.close()
+
+
 @pytest.mark.parametrize(
     "opened",
     [

@@ -19,7 +19,7 @@ from PIL import Image
 
 import twinpix
 from commands import run
-from reviewing import Served, make_report, served
+from reviewing import Served, copies, make_report, served
 from twinpix.review.security import LARGEST_BODY
 
 GROUPS = 5
@@ -400,8 +400,27 @@ def test_it_ends_from_the_page_and_leaves_no_process(report: Path) -> None:
 def test_folders_are_searched_first_and_the_report_is_in_the_users_folder(report: Path, tmp_path: Path) -> None:
     home = {"HOME": str(tmp_path / "home"), "XDG_STATE_HOME": str(tmp_path / "home" / "state")}
     with served(report.parent / "photos", env=home) as server, server.client() as client:
-        assert client.get("/api/head").json()["groups"] == 3
+        assert server.head(client)["groups"] == 3
+    assert server.process.returncode == 0
     assert len(list((tmp_path / "home" / "state" / "twinpix" / "reviews").glob("photos-*.json"))) == 1
+
+
+def test_before_the_report_is_there_the_page_is_told_so_and_ctrl_c_ends_the_search(report: Path) -> None:
+    copies(report.parent / "more", 12)
+    with served(report.parent / "more") as server, server.client() as client:
+        finding = client.get("/api/head").json()["finding"]
+        assert set(finding) == {"stage", "total", "done", "error"}
+        refused = client.get("/api/groups")
+        assert (refused.status_code, refused.json()) == (503, {"error": "the report is not there yet"})
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(30) == 130  # as `find`
+
+
+def test_a_search_that_fails_ends_the_review_with_its_reason(report: Path) -> None:
+    done = run("review", report.parent / "absent", "--no-open")
+    assert done.returncode == 2
+    assert "absent" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("options", [("--port", "99999"), ("--host", "203.0.113.7")])

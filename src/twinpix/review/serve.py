@@ -12,30 +12,36 @@ import uvicorn
 
 from twinpix.encoding.options import Options
 from twinpix.errors import UsageError, system_reason
-from twinpix.review.acts import Acts
+from twinpix.progress import Progress
+from twinpix.review.desk import Desk
 from twinpix.review.security import Guard, new_token
 from twinpix.review.server import application
-from twinpix.review.sitting import Sitting
 
 _CLOSE_SECONDS = 2  # for requests in progress when the server ends
 
 
 def serve(
-    report: str, options: Options, *, host: str, port: int, browser: bool, say: Callable[[str], None] = print
+    report: str | Callable[[Progress], str],
+    options: Options,
+    *,
+    host: str,
+    port: int,
+    browser: bool,
+    progress: Progress | None = None,
+    say: Callable[[str], None] = print,
 ) -> None:
     """Serve the page of a report until the user ends it.
 
-    Raises `UsageError` if the address cannot be used, and the errors of reading the report.
+    `report` is the path of a report, or a function that makes one while the page shows its progress. Raises
+    `UsageError` if the address cannot be used, and the errors of reading or making the report.
     """
     bound = _bind(host, port)
-    with contextlib.closing(bound):
-        sitting = Sitting(report, options)
-        acts = Acts(sitting)
-        try:
-            _run(bound, host, sitting, acts, browser, say)
-        finally:
-            acts.wait()
-            sitting.close()
+    with contextlib.closing(bound), contextlib.closing(Desk(options)) as desk:
+        if isinstance(report, str):
+            desk.open(report)
+        _run(bound, host, desk, None if isinstance(report, str) else report, progress or Progress(), browser, say)
+    if desk.error is not None:
+        raise desk.error
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -71,7 +77,13 @@ def own_names(host: str) -> list[str]:
 
 
 def _run(
-    bound: socket.socket, host: str, sitting: Sitting, acts: Acts, browser: bool, say: Callable[[str], None]
+    bound: socket.socket,
+    host: str,
+    desk: Desk,
+    find: Callable[[Progress], str] | None,
+    progress: Progress,
+    browser: bool,
+    say: Callable[[str], None],
 ) -> None:
     token, port = new_token(), bound.getsockname()[1]
     shown, *others = own_names(host)
@@ -85,7 +97,7 @@ def _run(
         if not server.should_exit:
             say(f"a request failed: {type(error).__name__}: {error}")
 
-    app = Guard(application(sitting, acts, stop, fault), token, names)
+    app = Guard(application(desk, stop, fault), token, names)
     config = uvicorn.Config(
         app, log_level="critical", access_log=False, server_header=False, timeout_graceful_shutdown=_CLOSE_SECONDS
     )
@@ -96,6 +108,8 @@ def _run(
     sys.stdout.flush()
     if browser:
         webbrowser.open(link)
+    if find is not None:
+        desk.find(find, progress, stop)
     before = signal.getsignal(signal.SIGINT)
     try:
         server.run(sockets=[bound])

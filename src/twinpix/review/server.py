@@ -21,6 +21,7 @@ from twinpix.act.decisions import Verdict
 from twinpix.errors import TwinpixError
 from twinpix.executors import Lost
 from twinpix.review.acts import ACTIONS, Acts
+from twinpix.review.desk import Desk, NotReadyError
 from twinpix.review.index import ORDERS, PAGE, Filter
 from twinpix.review.pictures import LARGEST_SIDE, Differs, Laid, Tags, Unreadable, View
 from twinpix.review.rules import Rule, rules_of
@@ -33,25 +34,29 @@ _TYPES = {"css": "text/css", "js": "text/javascript", "html": "text/html", "svg"
 _SHOWN, _AHEAD = 0.0, 1.0  # urgency of what is on the screen, and of what may be next
 
 
-def application(
-    sitting: Sitting, acts: Acts, stop: Callable[[], None], fault: Callable[[Exception], None]
-) -> Starlette:
+def application(desk: Desk, stop: Callable[[], None], fault: Callable[[Exception], None]) -> Starlette:
     """Return the web application.
 
     `stop` is called when the user ends it from the page, `fault` with an error that no request should cause.
     """
-    return _Pages(sitting, acts, stop, fault).application()
+    return _Pages(desk, stop, fault).application()
 
 
 class _Pages:
     """The answers to requests."""
 
-    def __init__(
-        self, sitting: Sitting, acts: Acts, stop: Callable[[], None], fault: Callable[[Exception], None]
-    ) -> None:
-        self.sitting, self.acts, self.stop, self.fault = sitting, acts, stop, fault
+    def __init__(self, desk: Desk, stop: Callable[[], None], fault: Callable[[Exception], None]) -> None:
+        self.desk, self.stop, self.fault = desk, stop, fault
         static = files("twinpix.review").joinpath("static")
         self.static = {entry.name: entry.read_bytes() for entry in static.iterdir() if entry.is_file()}
+
+    @property
+    def sitting(self) -> Sitting:
+        return self.desk.sitting
+
+    @property
+    def acts(self) -> Acts:
+        return self.desk.acts
 
     def application(self) -> Starlette:
         routes = [
@@ -76,7 +81,13 @@ class _Pages:
             Route("/differences/{a:int}/{b:int}", self.difference),
         ]
         return Starlette(
-            routes=routes, exception_handlers={TwinpixError: _refused, KeyError: _missing, Exception: self.failed}
+            routes=routes,
+            exception_handlers={
+                NotReadyError: _not_ready,
+                TwinpixError: _refused,
+                KeyError: _missing,
+                Exception: self.failed,
+            },
         )
 
     async def failed(self, request: Request, error: Exception) -> Response:
@@ -97,6 +108,9 @@ class _Pages:
         return Response(self.static[name], media_type=kind, headers={"cache-control": "no-cache"})
 
     async def head(self, request: Request) -> Response:
+        """Return what the page shows of the report, or of the run of `find` while there is none."""
+        if (finding := self.desk.finding) is not None:
+            return JSONResponse({"finding": finding})
         head = self.sitting.head
         facts = head._asdict()
         facts["complete"] = await run_in_threadpool(lambda: self.sitting.complete)
@@ -314,6 +328,10 @@ def _order(given: Mapping[str, str]) -> str:
 
 async def _refused(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": str(error)}, 400)
+
+
+async def _not_ready(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": str(error)}, 503)
 
 
 async def _missing(request: Request, error: Exception) -> Response:

@@ -36,7 +36,6 @@ from twinpix.progress import Progress
 from twinpix.review.index import Filter, Image, Index
 from twinpix.review.pictures import Draw, Laid, Request
 from twinpix.review.rules import LEAST, ChooseKeepers, Decided, Rule, meets
-from twinpix.store import Store
 
 _POLL_SECONDS = 0.02  # between looks whether the first groups are there
 _READ_SECONDS = 3600.0  # limit for reading the largest report; a terminal shows that it is being read
@@ -105,9 +104,8 @@ class Sitting:
             self._error: Exception | None = None
             self._reading.start()
             self.head = self._wait_for_head()
-            self._stores = open_store(options, Progress())
-            self._store: Store = self._stores.__enter__()
-            self.decisions = Decisions.of(self._store)
+            with open_store(options, Progress()) as store:
+                self.decisions = Decisions.of(store)
             self._images = Service(Draw(), max(2, machine.cores()), _DRAW_SECONDS)
             self._warm()
         except BaseException:
@@ -118,7 +116,6 @@ class Sitting:
         self._images.close()
         self.index.close()
         self.decisions.close()
-        self._stores.__exit__(None, None, None)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def ask(self, request: Request, urgency: float = 0.0) -> "Future[Any]":

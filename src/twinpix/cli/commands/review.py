@@ -1,12 +1,17 @@
 """`twinpix review`."""
 
 import os
-from typing import Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from twinpix.cli import acting, common
 from twinpix.errors import Exit, UsageError
+
+if TYPE_CHECKING:
+    from twinpix.encoding.options import Options
+    from twinpix.progress import Progress
 
 
 def review(
@@ -33,14 +38,16 @@ def review(
     if not 0 <= port <= 65535:
         raise UsageError(f"a port is between 0 and 65535, not {port}")
     try:
+        from twinpix.progress.terminal import progress
         from twinpix.review.serve import serve
     except ImportError as error:
         raise UsageError(f"review needs {error.name}; install twinpix[review]") from None
     if host not in ("127.0.0.1", "localhost", "::1"):
         acting.say(f"{host} is not this machine alone: whoever has the link sees the images and can move them")
     given: dict[str, object] = {"store": store, "no_store": no_store}
-    report = paths[0] if len(paths) == 1 and _is_report(paths[0]) else _find(paths, given)
-    serve(report, common.options(given), host=host, port=port, browser=not no_open)
+    options = common.options(given)
+    report = paths[0] if len(paths) == 1 and _is_report(paths[0]) else partial(_find, paths, options)
+    serve(report, options, host=host, port=port, browser=not no_open, progress=progress())
     return Exit.DONE
 
 
@@ -48,17 +55,16 @@ def _is_report(path: str) -> bool:
     return os.path.isfile(path) and path.lower().endswith(".json")
 
 
-def _find(paths: list[str], given: dict[str, object]) -> str:
+def _find(paths: list[str], options: "Options", progress: "Progress") -> str:
     """Find the copies with the default options, and return the report, which is in the user's own folder."""
     import hashlib
 
     import platformdirs
 
     import twinpix
-    from twinpix.progress.terminal import progress
     from twinpix.report.text import summary
 
-    found = twinpix.find(paths, common.options(given), progress=progress())
+    found = twinpix.find(paths, options, progress=progress)
     print(summary(found), end="")
     mark = hashlib.blake2b("\0".join(found.roots).encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
     folder = os.path.join(platformdirs.user_state_dir("twinpix", appauthor=False), "reviews")

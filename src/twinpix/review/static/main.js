@@ -7,13 +7,14 @@ import {Decide} from "./decide.js";
 import {filterDialog, helpDialog, ruleDialog} from "./dialogs.js";
 import {listen} from "./keys.js";
 import {List} from "./list.js";
-import {byId, element, say} from "./text.js";
+import {byId, element, number, say} from "./text.js";
 
 const SEARCH_MS = 250; // after the last key
 const WAIT_MS = 300;
 
 async function start() {
-  const head = await get("/api/head");
+  byId("open-help").addEventListener("click", helpDialog);
+  const head = await found();
   document.title = `twinpix review: ${head.roots.join(" ")}`;
   byId("title").textContent = head.roots.join(" ");
   byId("title").title = `${head.spec}, ${head.created}`;
@@ -32,7 +33,6 @@ async function start() {
   byId("open-filter").addEventListener("click", () => filterDialog(list, head.choices));
   byId("open-rule").addEventListener("click", () => ruleDialog(list, head));
   byId("open-acts").addEventListener("click", () => actsDialog(list, head));
-  byId("open-help").addEventListener("click", helpDialog);
   for (const button of document.querySelectorAll("[data-do]")) button.addEventListener("click", () => decide.run(button.dataset.do));
   listen({list, compare, decide, help: helpDialog});
   compare.draw();
@@ -40,6 +40,22 @@ async function start() {
   await list.reload();
   if (!head.complete) wait(list).catch(fail);
   document.documentElement.dataset.ready = "1";
+}
+
+const STAGES = {list: "listing files", compile: "compiling loops, once after an installation", read: "reading images", compare: "comparing", verify: "verifying"};
+
+/** The facts about the report; while `find` is still running, its progress is shown. */
+async function found() {
+  for (;;) {
+    const head = await get("/api/head");
+    document.documentElement.toggleAttribute("data-finding", Boolean(head.finding));
+    if (!head.finding) return head;
+    const {stage, total, done, error} = head.finding;
+    if (error) { document.documentElement.removeAttribute("data-finding"); throw new Error(error); }
+    byId("finding-stage").textContent = `Finding copies: ${STAGES[stage] || stage || "starting"}${total ? `, ${number(done)} of ${number(total)}` : done ? `, ${number(done)}` : ""}`;
+    if (total) byId("finding-done").value = done / total; else byId("finding-done").removeAttribute("value");
+    await new Promise(later => setTimeout(later, WAIT_MS));
+  }
 }
 
 /** While the report is still being read, the first groups are shown; then the whole list, in its order. */
@@ -52,4 +68,6 @@ async function wait(list) {
 
 function fail(error) { say(error.message); }
 
-start().catch(error => { byId("count").textContent = `The page cannot be shown: ${error.message}`; });
+start().catch(error => {
+  byId("count").textContent = `The groups cannot be shown: ${error.message}`;
+});
