@@ -125,6 +125,27 @@ def test_keys_mark_images_and_each_mark_is_written_at_once(opened: Opened) -> No
     assert opened.verdicts() == ["discard", "keep", "discard"]
 
 
+def test_several_groups_are_selected_and_decided_together(opened: Opened) -> None:
+    opened.press("Shift+ArrowDown", "J")
+    opened.wait("document.getElementById('picked').textContent.startsWith('3 groups selected')")
+    opened.press("Escape")
+    opened.wait("document.getElementById('picked').textContent === ''")
+    opened.page.locator(".row").nth(1).click()
+    opened.page.locator(".row").nth(3).click(modifiers=["Control"])
+    opened.wait("document.getElementById('picked').textContent.startsWith('2 groups selected')")
+    opened.press("n")
+    opened.wait(f"document.getElementById('states').textContent === '2 decided · {GROUPS - 2} undecided'")
+    opened.page.locator(".row").nth(0).click()
+    opened.page.locator(".row").nth(GROUPS - 1).click(modifiers=["Shift"])
+    opened.wait(f"document.getElementById('picked').textContent.startsWith('{GROUPS} groups selected')")
+    opened.press("Enter")
+    opened.wait(f"document.getElementById('states').textContent === '{GROUPS} decided'")
+    opened.press("u")
+    opened.wait(f"document.getElementById('states').textContent === '2 decided · {GROUPS - 2} undecided'")
+    opened.press("u")
+    opened.wait(f"document.getElementById('states').textContent === '{GROUPS} undecided'")
+
+
 def test_the_keeper_cannot_be_discarded(opened: Opened) -> None:
     opened.wait("document.querySelectorAll('.member').length === 3")
     opened.press("ArrowLeft", "d")
@@ -252,8 +273,11 @@ def test_groups_are_moved_and_brought_back_from_the_page(opened: Opened, folder:
     opened.page.click("#acts >> text=Carry out")
     opened.page.wait_for_selector("#acts ul button")
     assert len(list(photos.iterdir())) < len(before)
+    opened.wait(f"document.getElementById('states').textContent === '1 acted on · {GROUPS - 1} undecided'")
+    assert opened.page.locator(".row .state.acted").count() == 1
     opened.page.click("#acts ul button")
     opened.page.wait_for_selector("#acts >> text=restored")
+    opened.wait(f"document.getElementById('states').textContent === '1 decided · {GROUPS - 1} undecided'")
     assert sorted(path.name for path in photos.iterdir()) == before
 
 

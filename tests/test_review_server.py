@@ -253,6 +253,26 @@ def test_find_honours_decisions_and_renamed_files_keep_theirs(report: Path) -> N
         assert sorted(states.values()) == ["", "decided"]
 
 
+def test_selected_groups_are_decided_as_one_batch(report: Path) -> None:
+    with served(report) as server, server.client() as client:
+        images = client.get("/api/groups/1").json()["images"]
+        second = images[1]["number"]
+        client.post("/api/groups/1/decision", json={"keeper": second, "verdicts": {images[0]["number"]: "later"}})
+        (report.parent / "photos" / "02 original.png").touch()
+        changed = next(g["id"] for g in client.get("/api/groups", params={"text": "02 original"}).json()["groups"])
+        ids = [1, 2, 3, 2]
+        answer = client.post("/api/decide-groups", json={"groups": ids, "verdict": "discard"})
+        assert answer.json() == {"groups": 2, "changed": 1}
+        assert client.get("/api/groups/1").json()["decision"]["keeper"] == second  # the one chosen before
+        assert client.get(f"/api/groups/{changed}").json()["state"] == ""
+        assert client.post("/api/take-back", json={}).json() == {"what": "2 selected groups"}
+        assert client.get("/api/groups").json()["states"] == {"": 2, "later": 1}
+        assert client.post("/api/decide-groups", json={"groups": ids, "verdict": "apart"}).json()["groups"] == 3
+        assert client.get("/api/groups").json()["states"] == {"decided": 3}
+        for body in ({"groups": [9], "verdict": "discard"}, {"groups": [1], "verdict": "x"}, {"groups": ["x"]}):
+            assert client.post("/api/decide-groups", json=body).status_code in (400, 404)
+
+
 def test_a_rule_decides_many_groups_as_one_batch(report: Path) -> None:
     with served(report) as server, server.client() as client:
         counted = client.post("/api/decide-all", json={"filter": {}, "apply": False}).json()

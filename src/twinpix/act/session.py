@@ -192,6 +192,19 @@ def find_dealt_with(record: journal.Record, action: str, options: Mapping[str, s
     return done
 
 
+def acted_on(report: str) -> set[str]:
+    """Return the absolute paths of the files that runs on a report have moved, replaced or deleted, and not undone.
+
+    Raises `ReportError` for a journal that is invalid, or that another user could have written.
+    """
+    paths = set[str]()
+    for record in map(journal.read, journals_of(report)):
+        for run in record.sessions:
+            if run.action != "copy":
+                paths.update(run.steps[number].path for number in run.done - run.undone)
+    return paths
+
+
 def _lasts(step: Step) -> bool:
     """False if a target is no longer complete: a copy that its user removed is made again."""
     try:

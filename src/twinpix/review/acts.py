@@ -114,7 +114,10 @@ class Acts:
             if act.permanent and confirmed != f"delete {len(plan.steps)}":
                 task.error = f"nothing was deleted: type “delete {len(plan.steps)}” to confirm"
                 return
-            outcome = twinpix.apply(plan, run.journal, task)
+            try:
+                outcome = twinpix.apply(plan, run.journal, task)
+            finally:
+                self._sitting.note_acts()
             outcome.skipped += run.unrepaired
         task.show(list(plan_text.result(plan, outcome)))
         task.facts = {"done": outcome.done, "bytes": outcome.bytes, "journal": os.path.basename(outcome.journal)}
@@ -138,7 +141,10 @@ class Acts:
         if not path:
             task.error = "this report has no such journal"
             return
-        outcome = twinpix.undo(path, task)
+        try:
+            outcome = twinpix.undo(path, task)
+        finally:
+            self._sitting.note_acts()
         task.show(list(outcome_text.undone(outcome)))
         task.facts = {"done": outcome.done, "bytes": outcome.bytes}
 

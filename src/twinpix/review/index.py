@@ -19,11 +19,12 @@ _TABLES = """
 CREATE TABLE facts(name TEXT PRIMARY KEY, value TEXT);
 CREATE TABLE groups(
     id INTEGER PRIMARY KEY, keeper INTEGER, reason TEXT, members INTEGER, bytes INTEGER, certainty REAL,
-    newest INTEGER, path TEXT, warned INTEGER, state TEXT NOT NULL DEFAULT '');
+    newest INTEGER, path TEXT, warned INTEGER, state TEXT NOT NULL DEFAULT '', acted INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE images(
     number INTEGER PRIMARY KEY, grp INTEGER, path BLOB, name TEXT, folder TEXT, digest BLOB,
     bytes INTEGER, width INTEGER, height INTEGER, mtime_ns INTEGER, format TEXT, stays INTEGER, relation TEXT,
-    distance REAL, agrees REAL, points INTEGER, tier TEXT, detail TEXT, warning TEXT, traits TEXT);
+    distance REAL, agrees REAL, points INTEGER, tier TEXT, detail TEXT, warning TEXT, traits TEXT,
+    acted INTEGER NOT NULL DEFAULT 0);
 """
 _INDEXES = """
 CREATE INDEX images_of_group ON images(grp);
@@ -32,6 +33,7 @@ CREATE INDEX groups_by_certainty ON groups(certainty, id);
 CREATE INDEX groups_by_date ON groups(newest DESC, id);
 CREATE INDEX groups_by_path ON groups(path, id);
 """
+_STATE = "CASE WHEN acted THEN 'acted' ELSE state END"  # of a group
 _SELECT = "SELECT number, grp, path, digest FROM images"  # the columns of `Image`
 
 ORDERS = {
@@ -66,7 +68,7 @@ class Filter:
         min_bytes: Bytes to reclaim at least.
         min_size: Bytes of the largest image at least.
         certainty: Certainty of the group at most, 0 to 1.
-        state: `undecided`, `decided` or `later`.
+        state: `undecided`, `decided` (and no file is acted on), `later` or `acted`.
         warned: Only groups of which an image has a warning.
     """
 
@@ -112,8 +114,8 @@ class Index:
             while some := [_rows(group, numbers) for group in islice(rest, size)]:
                 with db:
                     images = (row for _, rows in some for row in rows)
-                    db.executemany(f"INSERT INTO images VALUES({','.join('?' * 20)})", images)
-                    db.executemany(f"INSERT INTO groups VALUES({','.join('?' * 9)}, '')", (row for row, _ in some))
+                    db.executemany(f"INSERT INTO images VALUES({','.join('?' * 20)}, 0)", images)
+                    db.executemany(f"INSERT INTO groups VALUES({','.join('?' * 9)}, '', 0)", (row for row, _ in some))
                     db.execute("INSERT OR IGNORE INTO facts VALUES('head', ?)", [head])
                 size = _BATCH
             with db:
@@ -152,7 +154,7 @@ class Index:
         """Return a part of the groups, each with its first images; `order` is one of `ORDERS`."""
         where, values = _where(chosen)
         rows = self._db.execute(
-            f"SELECT id, keeper, members, bytes, certainty, state FROM groups {where} "
+            f"SELECT id, keeper, members, bytes, certainty, {_STATE} FROM groups {where} "
             f"ORDER BY {ORDERS[order]} LIMIT ? OFFSET ?",
             [*values, max(0, min(number, PAGE)), max(0, start)],
         ).fetchall()
@@ -171,7 +173,7 @@ class Index:
     def group(self, number: int) -> dict[str, Any] | None:
         """Return a group with all its images; None if there is none of this number."""
         row = self._db.execute(
-            "SELECT id, keeper, reason, members, bytes, certainty, state FROM groups WHERE id=?", [number]
+            f"SELECT id, keeper, reason, members, bytes, certainty, {_STATE} FROM groups WHERE id=?", [number]
         ).fetchone()
         if row is None:
             return None
@@ -212,9 +214,17 @@ class Index:
                 self._db.execute("UPDATE groups SET state='' WHERE state != ''")
             self._db.executemany("UPDATE groups SET state=? WHERE id=?", [(word, at) for at, word in states.items()])
 
+    def set_acted(self, images: Iterable[int]) -> None:
+        """Note which images are moved, replaced or deleted, by their numbers; all others are not."""
+        with self._db:
+            self._db.execute("UPDATE images SET acted=0 WHERE acted")
+            self._db.executemany("UPDATE images SET acted=1 WHERE number=?", ((number,) for number in images))
+            self._db.execute("UPDATE groups SET acted=0 WHERE acted")
+            self._db.execute("UPDATE groups SET acted=1 WHERE id IN (SELECT grp FROM images WHERE acted)")
+
     def states(self) -> dict[str, int]:
         """Return the number of groups in each state."""
-        return dict(self._db.execute("SELECT state, count(*) FROM groups GROUP BY state").fetchall())
+        return dict(self._db.execute(f"SELECT {_STATE}, count(*) FROM groups GROUP BY 1").fetchall())
 
     def choices(self) -> dict[str, list[str]]:
         """Return the values that filters can have: relations, formats and folders of the images."""
@@ -230,7 +240,7 @@ class Index:
     def _images(self, group: int, most: int) -> list[dict[str, Any]]:
         names = (
             "number", "name", "bytes", "width", "height", "mtime_ns", "format", "stays", "relation", "distance",
-            "agrees", "points", "tier", "detail", "warning", "traits",
+            "agrees", "points", "tier", "detail", "warning", "traits", "acted",
         )  # fmt: skip
         rows = self._db.execute(
             f"SELECT {', '.join(names)} FROM images WHERE grp=? ORDER BY number LIMIT ?", [group, most]
@@ -271,7 +281,7 @@ def _where(chosen: Filter) -> tuple[str, list[Any]]:
         parts.append("certainty <= ?")
         values.append(chosen.certainty)
     if chosen.state:
-        parts.append("state = ?")
+        parts.append(f"{_STATE} = ?")
         values.append("" if chosen.state == "undecided" else chosen.state)
     if chosen.warned:
         parts.append("warned")

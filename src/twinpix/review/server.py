@@ -67,6 +67,7 @@ class _Pages:
             Route("/api/groups/{group:int}", self.group),
             Route("/api/groups/{group:int}/place", self.place),
             Route("/api/groups/{group:int}/decision", self.decide, methods=["POST"]),
+            Route("/api/decide-groups", self.decide_groups, methods=["POST"]),
             Route("/api/decide-all", self.decide_all, methods=["POST"]),
             Route("/api/take-back", self.take_back, methods=["POST"]),
             Route("/api/decisions", self.decisions),
@@ -151,14 +152,26 @@ class _Pages:
         body, group = await _body(request), request.path_params["group"]
         if not body:
             await run_in_threadpool(self.sitting.reopen, group)
-            return JSONResponse({"decision": None})
+            return JSONResponse({"decision": None, "state": ""})
         try:
             verdicts = {int(number): Verdict(word) for number, word in dict(body.get("verdicts") or {}).items()}
             keeper = int(body["keeper"])
         except (ValueError, TypeError, KeyError):
             raise HTTPException(400, "not a decision") from None
         await run_in_threadpool(self.sitting.decide, group, keeper, verdicts, f"group {group}")
-        return JSONResponse({"decision": await run_in_threadpool(self.sitting.decision, group)})
+        found = await run_in_threadpool(self.sitting.index.group, group)
+        decision = await run_in_threadpool(self.sitting.decision, group)
+        return JSONResponse({"decision": decision, "state": found["state"] if found else ""})
+
+    async def decide_groups(self, request: Request) -> Response:
+        """Decide selected groups as one batch: `{"groups": [group], "verdict": verdict}`."""
+        body = await _body(request)
+        try:
+            verdict = Verdict(str(body.get("verdict")))
+            groups = [int(number) for number in list(body.get("groups") or [])]
+        except (ValueError, TypeError):
+            raise HTTPException(400, "not a decision") from None
+        return JSONResponse(await run_in_threadpool(self.sitting.decide_groups, groups, verdict))
 
     async def decide_all(self, request: Request) -> Response:
         """Decide all filtered groups that are undecided by a rule; without `apply` only count."""

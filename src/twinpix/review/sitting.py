@@ -24,10 +24,11 @@ from twinpix.act.decisions import (
     kept_of,
     state_of,
 )
-from twinpix.act.validate import sound_groups
+from twinpix.act.session import acted_on
+from twinpix.act.validate import absolute, sound_groups
 from twinpix.encoding.options import Options
 from twinpix.encoding.session import open_store
-from twinpix.errors import UsageError, WorkerError
+from twinpix.errors import ReportError, UsageError, WorkerError
 from twinpix.executors import Begin, Local, Lost
 from twinpix.executors.service import Service
 from twinpix.machine import no_garbage_collection
@@ -151,6 +152,34 @@ class Sitting:
         self.index.set_states({group: state_of(self.decisions.among(digests))})
         return batch
 
+    def decide_groups(self, groups: Sequence[int], verdict: Verdict) -> dict[str, int]:
+        """Decide some groups as one batch: all images but the keeper get one verdict.
+
+        The keeper is that of an earlier decision or of the report. With `Verdict.DISCARD` a group of which a file has
+        changed since `find` is left out. Raises `KeyError` for an unknown group.
+        """
+        choices, states, changed = list[tuple[list[bytes], Choice]](), dict[int, str](), 0
+        for number in dict.fromkeys(groups):
+            group, images = self.index.group(number), self.index.images_of(number)
+            if group is None:
+                raise KeyError(number)
+            if verdict == Verdict.DISCARD and self._changes(group["images"], images):
+                changed += 1
+                continue
+            files = self._files(images)
+            digests = [file.digest for file in files]
+            known = self.decisions.among(digests)
+            if known is not None and state_of(known) == "decided" and verdict == Verdict.DISCARD:
+                continue
+            keeper = files_of(known, files)[0] if known is not None else _place_of(group["keeper"], images)
+            choice = decided(files, keeper, {at: verdict for at in range(len(files)) if at != keeper})
+            choices.append((digests, choice))
+            states[number] = state_of(choice)
+        if choices:
+            self.decisions.decide(choices, f"{len(choices):,} selected groups")
+            self.index.set_states(states)
+        return {"groups": len(choices), "changed": changed}
+
     def reopen(self, group: int) -> None:
         """Make a group undecided again."""
         digests = [image.digest for image in self.index.images_of(group)]
@@ -177,7 +206,7 @@ class Sitting:
             if self._changes(group["images"], found):
                 left_out, changed = left_out + 1, changed + 1
                 continue
-            at = next(at for at, image in enumerate(found) if image.number == keeper)
+            at = _place_of(keeper, found)
             choices.append(([image.digest for image in found], decided(self._files(found), at, {})))
             images += len(found) - 1
             size = sum(image["bytes"] for image in group["images"] if image["number"] != keeper and not image["stays"])
@@ -197,7 +226,7 @@ class Sitting:
     def _changes(self, images: Sequence[Mapping[str, Any]], found: Sequence[Image]) -> dict[int, str]:
         out = {}
         for facts, image in zip(images, found, strict=True):
-            if is_uri(image.path):
+            if is_uri(image.path) or facts["acted"]:
                 continue
             try:
                 now = os.stat(self._absolute(image.path))
@@ -308,6 +337,25 @@ class Sitting:
         groups = self.index.by_group() if known else ()
         states = {group: state_of(choice_of([image.digest for image in images], known)) for group, images in groups}
         self.index.set_states({group: state for group, state in states.items() if state}, only=True)
+        self.note_acts()
+
+    def note_acts(self) -> None:
+        """Note the images that runs on this report have moved, replaced or deleted, and not undone."""
+        try:
+            acted = acted_on(self.path)
+        except ReportError:  # an act is refused with the reason
+            acted = set()
+        rows = self.index.by_group() if acted else ()
+        self.index.set_acted(
+            image.number
+            for _, images in rows
+            for image in images
+            if not is_uri(image.path) and absolute(self.head.base, image.path) in acted
+        )
+
+
+def _place_of(number: int, images: Sequence[Image]) -> int:
+    return next(at for at, image in enumerate(images) if image.number == number)
 
 
 def _number_of(path: str | None, images: Sequence[Image]) -> int | None:

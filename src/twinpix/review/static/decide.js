@@ -1,7 +1,7 @@
 // The group on the screen: its images, what becomes of each, and the decision, which is written at once.
 
 import {get, imageUrl, post} from "./api.js";
-import {byId, bytes, element, folderOf, pathElement, relationWords, say} from "./text.js";
+import {byId, bytes, element, folderOf, pathElement, plural, relationWords, say} from "./text.js";
 
 const WORDS = {keep: "keep", discard: "discard", both: "keep too", apart: "not a copy", later: "later"};
 const LABELS = {
@@ -79,13 +79,13 @@ export class Decide {
 
   card(image, place) {
     const verdict = image.number === this.keeper ? "keep" : image.stays ? "both" : this.verdicts[image.number];
-    const words = image.stays && image.number !== this.keeper ? "stays: no action moves it" : WORDS[verdict];
+    const words = image.acted ? "acted on" : image.stays && image.number !== this.keeper ? "stays: no action moves it" : WORDS[verdict];
     const relation = image.number === this.keeper ? this.group.reason : relationWords(image.relation);
     return element("button", {
       type: "button", class: "member", "aria-current": String(place === this.selected), onclick: () => this.select(place),
     },
       element("figure", {}, element("img", {src: imageUrl(image.number, 320), alt: ""})),
-      element("b", {class: `verdict ${verdict}`}, `${place + 1} · ${this.decided ? "" : "proposed: "}${words}`),
+      element("b", {class: `verdict ${verdict}`}, `${place + 1} · ${this.decided || image.acted ? "" : "proposed: "}${words}`),
       pathElement(image.name, "b"),
       element("span", {title: image.name}, element("bdi", {}, folderOf(image.name))),
       element("span", {}, `${image.width}×${image.height}, ${bytes(image.bytes)}${image.format ? `, ${image.format}` : ""}`),
@@ -107,12 +107,11 @@ export class Decide {
   async save() {
     const id = this.group.id;
     try {
-      const {decision} = await post(`/api/groups/${id}/decision`, {keeper: this.keeper, verdicts: this.verdicts});
+      const {decision, state} = await post(`/api/groups/${id}/decision`, {keeper: this.keeper, verdicts: this.verdicts});
+      this.list.setState(id, state);
       if (this.group.id !== id) return;
       this.take(decision);
-      const later = Object.values(this.verdicts).includes("later");
-      this.group.state = later ? "later" : decision ? "decided" : "";
-      this.list.setState(id, this.group.state);
+      this.group.state = state;
     } catch (error) { say(error.message); }
   }
 
@@ -138,7 +137,18 @@ export class Decide {
     this.draw();
   }
 
+  /** Decide the selected groups together, as one batch. */
+  async many(verdict) {
+    try {
+      const {groups, changed} = await post("/api/decide-groups", {groups: [...this.list.picked], verdict});
+      say(`${plural(groups, "group")} decided; u takes all of them back${changed ? `. ${plural(changed, "group")} left out: a file has changed or is gone` : ""}`);
+      await this.list.reload(this.list.place);
+      if (this.group?.state) await this.next();
+    } catch (error) { say(error.message); }
+  }
+
   async accept() {
+    if (this.list.picked.size) { await this.many("discard"); return; }
     if (!this.group) return;
     for (const [number, word] of Object.entries(this.verdicts)) if (word === "later") this.verdicts[number] = "discard";
     await this.save();
@@ -146,6 +156,7 @@ export class Decide {
   }
 
   async all(verdict) {
+    if (this.list.picked.size) { await this.many(verdict); return; }
     if (!this.group) return;
     for (const number of Object.keys(this.verdicts)) this.verdicts[number] = verdict;
     await this.save();

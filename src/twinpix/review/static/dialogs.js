@@ -26,7 +26,7 @@ export function filterDialog(list, choices) {
   const folders = element("datalist", {id: "folders"}, ...choices.folders.map(folder => element("option", {value: folder})));
   const text = (name, more = {}) => element("input", {type: "text", name, value: chosen[name] || "", ...more});
   const amount = name => element("input", {type: "number", name, min: 0, step: "any", value: chosen[name] ? Number(chosen[name]) / 1e6 : ""});
-  const states = [["", "all"], ["undecided", "undecided"], ["decided", "decided"], ["later", "later"]];
+  const states = [["", "all"], ["undecided", "undecided"], ["decided", "decided"], ["later", "later"], ["acted", "acted on"]];
   const form = element("form", {method: "dialog"},
     element("fieldset", {}, element("legend", {}, "One image is"), ...choices.relations.map(each => check("relations", each, relationWords(each), has("relations", each)))),
     element("fieldset", {}, element("legend", {}, "One image has the format"), ...choices.formats.map(each => check("formats", each, each, has("formats", each)))),
@@ -134,6 +134,7 @@ async function show(list, id) {
 
 const KEYS = [
   ["↑ ↓ or k j", "group"], ["← → or h", "image of the group"], ["Enter", "accept, and the next undecided group"], ["1–9", "this image is the keeper"],
+  ["Shift+↑ ↓ or J K", "select several groups, which Enter, n and l then decide together"], ["Esc", "end the selection"],
   ["d", "discard the image"], ["s", "keep both"], ["x", "the image is not one of them"], ["n", "not duplicates, none of them"], ["l", "later"],
   ["u or Ctrl+Z", "take the last decision back"], ["b", "blink"], ["c", "curtain"], ["o", "overlay"], ["f", "difference"], ["g", "all side by side"], ["v", "next way to compare"],
   ["a", "aligned, or the files as they are"], ["+ − 0", "zoom in, out, fit"], ["p", "pixel by pixel"], ["e", "what differs in their data"], ["/", "search in paths"], ["?", "this help"],
@@ -154,7 +155,8 @@ async function merge(event) {
   if (!file) return;
   const response = await fetch("/api/decisions", {method: "POST", body: file});
   const found = await response.json().catch(() => ({error: "the file could not be read"}));
-  say(found.error || `${plural(found.changed, "decision")} added or changed; reload the page to see them`);
+  say(found.error || `${plural(found.changed, "decision")} added or changed`);
+  document.dispatchEvent(new Event("decided"));
 }
 
 async function quit() {

@@ -13,6 +13,7 @@ export function listen({list, compare, decide, help}) {
     b: () => compare.set("blink"), c: () => compare.set("curtain"), o: () => compare.set("overlay"), f: () => compare.set("difference"), g: () => compare.set("grid"),
     v: () => compare.next(), a: () => byId("aligned").click(), "+": () => compare.zoomBy(1), "=": () => compare.zoomBy(1), "-": () => compare.zoomBy(-1), "−": () => compare.zoomBy(-1),
     0: () => compare.toFit(), p: () => compare.toPixels(), e: () => { byId("facts").open = !byId("facts").open; },
+    J: () => list.pickTo(list.place + 1), K: () => list.pickTo(list.place - 1), Escape: () => list.unpick(),
     "/": () => byId("search").focus(), "?": help,
   };
   for (let place = 1; place <= 9; place++) keys[place] = () => decide.keep(place - 1);
@@ -28,7 +29,8 @@ export function listen({list, compare, decide, help}) {
     if (event.target.type === "range" && event.key.startsWith("Arrow")) return;
     if ((event.ctrlKey || event.metaKey) && event.key === "z") { event.preventDefault(); working = working.then(() => decide.undo()); return; }
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const act = keys[event.key];
+    const picking = {ArrowDown: keys.J, ArrowUp: keys.K}[event.key];
+    const act = event.shiftKey && picking ? picking : keys[event.key];
     if (!act) return;
     if (event.key === "Enter" && event.target.closest("button, summary, a") && !event.target.closest(".member")) return; // its own click
     event.preventDefault();

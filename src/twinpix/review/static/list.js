@@ -5,6 +5,7 @@ import {byId, bytes, element, number, pathElement, plural, relationWords} from "
 
 const ROW = 84;  // pixels, as in the style sheet
 const PART = 50; // groups in one request
+const STATES = {acted: "acted on"};
 const PARTS = 40; // parts that are kept: 2,000 groups
 
 export class List {
@@ -15,6 +16,8 @@ export class List {
     this.count = 0;
     this.parts = new Map();
     this.place = -1;
+    this.picked = new Set(); // numbers of the groups that are selected together
+    this.from = -1;          // place at which the selection began
     this.box = byId("list");
     this.rows = byId("rows");
     this.box.addEventListener("scroll", () => this.draw());
@@ -25,6 +28,7 @@ export class List {
 
   async reload(place = 0) {
     this.parts.clear();
+    this.unpick();
     this.place = -1;
     await this.fetch(Math.floor(Math.max(0, place) / PART));
     this.rows.style.height = `${this.count * ROW}px`;
@@ -53,7 +57,7 @@ export class List {
   }
 
   showStates(states) {
-    const words = [[states.decided, "decided"], [states.later, "later"], [states[""], "undecided"]];
+    const words = [[states.acted, "acted on"], [states.decided, "decided"], [states.later, "later"], [states[""], "undecided"]];
     byId("states").textContent = words.filter(([count]) => count).map(([count, word]) => `${number(count)} ${word}`).join(" · ");
   }
 
@@ -72,6 +76,37 @@ export class List {
     this.draw();
     const group = this.at(place);
     if (group) await this.choose(group.id, this);
+  }
+
+  /** Select groups from where the selection began to a place, which is shown. */
+  async pickTo(place) {
+    const to = Math.min(this.count - 1, Math.max(0, place));
+    if (this.from < 0) this.from = this.place;
+    const ids = [];
+    for (let at = Math.min(this.from, to); at <= Math.max(this.from, to); at++) ids.push(await this.idAt(at));
+    this.picked = new Set(ids.filter(id => id !== undefined));
+    await this.select(to);
+    this.showPicked();
+  }
+
+  /** Add a group to the selection, or take it out. */
+  async pick(place) {
+    const id = await this.idAt(place);
+    if (this.from < 0) { this.from = this.place; this.picked.add(await this.idAt(this.place)); }
+    if (!this.picked.delete(id)) this.picked.add(id);
+    await this.select(place);
+    this.showPicked();
+  }
+
+  unpick() {
+    this.picked.clear();
+    this.from = -1;
+    this.showPicked();
+  }
+
+  showPicked() {
+    byId("picked").textContent = this.picked.size ? `${plural(this.picked.size, "group")} selected: Enter accepts them, n not duplicates, l later, Esc ends the selection` : "";
+    this.draw();
   }
 
   move(step) { return this.select(Math.min(this.count - 1, Math.max(0, this.place + step))); }
@@ -112,12 +147,19 @@ export class List {
     this.box.setAttribute("aria-activedescendant", `group-${this.at(this.place)?.id ?? ""}`);
   }
 
+  async click(event, place) {
+    if (event.shiftKey) await this.pickTo(place);
+    else if (event.ctrlKey || event.metaKey) await this.pick(place);
+    else { this.unpick(); await this.select(place); }
+  }
+
   row(place, group) {
     const [keeper, other] = group.images;
     const words = [...new Set(group.images.slice(1).map(image => relationWords(image.relation)))].join(", ");
     const made = element("div", {
-      class: "row", role: "option", id: `group-${group.id}`, "aria-selected": String(place === this.place),
-      "aria-posinset": place + 1, "aria-setsize": this.count, onclick: () => this.select(place),
+      class: this.picked.has(group.id) ? "row picked" : "row", role: "option", id: `group-${group.id}`,
+      "aria-selected": String(place === this.place || this.picked.has(group.id)),
+      "aria-posinset": place + 1, "aria-setsize": this.count, onclick: event => this.click(event, place),
     },
       element("img", {src: imageUrl(keeper.number, 320), alt: "", loading: "lazy"}),
       other ? element("img", {src: imageUrl(other.number, 320), alt: "", loading: "lazy"}) : null,
@@ -125,7 +167,7 @@ export class List {
         pathElement(keeper.name, "b"),
         element("span", {}, `${plural(group.members, "image")}, ${bytes(group.bytes)}`),
         element("span", {}, words),
-        group.state ? element("span", {class: `state ${group.state}`}, group.state) : null));
+        group.state ? element("span", {class: `state ${group.state}`}, STATES[group.state] || group.state) : null));
     made.style.top = `${place * ROW}px`;
     return made;
   }

@@ -35,6 +35,7 @@ async function start() {
   byId("open-acts").addEventListener("click", () => actsDialog(list, head));
   for (const button of document.querySelectorAll("[data-do]")) button.addEventListener("click", () => decide.run(button.dataset.do));
   listen({list, compare, decide, help: helpDialog});
+  document.addEventListener("decided", () => list.refresh().catch(fail));
   compare.draw();
   if (!head.groups) { byId("count").textContent = "The report has no groups of copies."; return; }
   await list.reload();
