@@ -47,8 +47,8 @@ class _Pages:
 
     def __init__(self, desk: Desk, stop: Callable[[], None], fault: Callable[[Exception], None]) -> None:
         self.desk, self.stop, self.fault = desk, stop, fault
-        static = files("twinpix.review").joinpath("static")
-        self.static = {entry.name: entry.read_bytes() for entry in static.iterdir() if entry.is_file()}
+        static = files("twinpix.review").joinpath("static"), files("twinpix.ui").joinpath("shared")
+        self.static = {entry.name: entry.read_bytes() for each in static for entry in each.iterdir() if entry.is_file()}
 
     @property
     def sitting(self) -> Sitting:

@@ -42,8 +42,7 @@ def write_page(report: Report, path: str, workers: int = 0, *, force: bool = Fal
 
 
 def _parts(report: Report, workers: int) -> Iterator[str]:
-    template = files("twinpix.ui").joinpath("page.html").read_text(encoding="utf-8")
-    head, tail = template.split("<!--DATA-->")
+    head, tail = _template().split("<!--DATA-->")
     count = sum(min(_MAX_THUMBNAILS, len(group.members)) for group in report.groups)
     side = next((side for most, side in _SIDES if count <= most), _LEAST)
     places = Places(report)
@@ -61,6 +60,15 @@ def _parts(report: Report, workers: int) -> Iterator[str]:
                 yield "</script>\n"
                 number += 1
     yield tail
+
+
+def _template() -> str:
+    """Return the page without data; style and functions that `review` uses too are in it, so that it needs no files."""
+    own = files("twinpix.ui")
+    page, style, text = (
+        own.joinpath(name).read_text(encoding="utf-8") for name in ("page.html", "shared/base.css", "shared/text.js")
+    )
+    return page.replace("/*BASE*/\n", style).replace("/*TEXT*/\n", text.replace("export ", ""))
 
 
 def _script(name: str, value: Any) -> str:

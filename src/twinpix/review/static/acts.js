@@ -2,7 +2,8 @@
 
 import {get, post} from "./api.js";
 import {open} from "./dialogs.js";
-import {byId, bytes, element, number, plural, say} from "./text.js";
+import {say} from "./say.js";
+import {byId, bytes, element, number, plural} from "./text.js";
 
 const POLL_MS = 300;
 const WORDS = {

@@ -1,7 +1,8 @@
 // The group on the screen: its images, what becomes of each, and the decision, which is written at once.
 
 import {get, imageUrl, post} from "./api.js";
-import {byId, bytes, element, folderOf, pathElement, plural, relationWords, say} from "./text.js";
+import {say} from "./say.js";
+import {byId, bytes, element, folderOf, pathElement, plural, relationWords} from "./text.js";
 
 const WORDS = {keep: "keep", discard: "discard", both: "keep too", apart: "not a copy", later: "later"};
 const LABELS = {

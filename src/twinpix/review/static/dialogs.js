@@ -1,7 +1,8 @@
 // The dialogs: filter, many groups at once, and help.
 
 import {post} from "./api.js";
-import {byId, bytes, element, number, plural, relationWords, say} from "./text.js";
+import {say} from "./say.js";
+import {byId, bytes, element, number, plural, relationWords} from "./text.js";
 
 export function open(id, ...children) {
   const dialog = byId(id);

@@ -7,7 +7,8 @@ import {Decide} from "./decide.js";
 import {filterDialog, helpDialog, ruleDialog} from "./dialogs.js";
 import {listen} from "./keys.js";
 import {List} from "./list.js";
-import {byId, element, number, say} from "./text.js";
+import {say} from "./say.js";
+import {byId, element, number} from "./text.js";
 
 const SEARCH_MS = 250; // after the last key
 const WAIT_MS = 300;

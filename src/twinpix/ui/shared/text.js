@@ -1,4 +1,5 @@
-// Elements, numbers and sizes in words. Text of the report is only ever set as text, never as HTML.
+// Elements, numbers and sizes in words, for the page of a report and for `review`. Text of a report is only ever set as
+// text, never as HTML.
 
 export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
@@ -35,13 +36,6 @@ export function pathElement(path, tag = "span") {
 }
 
 export const folderOf = path => path.slice(0, Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")));
-
-let timer = 0;
-export function say(text) {
-  byId("message").textContent = text;
-  clearTimeout(timer);
-  timer = setTimeout(() => { byId("message").textContent = ""; }, 6000);
-}
 
 const RELATIONS = {
   "identical-file": "identical file", "identical-pixels": "identical pixels", "re-encoded": "re-encoded",
