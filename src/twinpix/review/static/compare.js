@@ -122,6 +122,7 @@ export class Compare {
     pane.append(plane);
     if (!this.other) return pane;
     const top = this.picture(this.other);
+    if (this.mode !== "curtain") top.classList.add("edged");
     if (this.mode === "blink") {
       plane.append(top);
       const caption = this.caption(this.other);
@@ -235,6 +236,7 @@ export class Compare {
     const sharp = this.zoom * devicePixelRatio >= 2;
     for (const plane of this.stage.querySelectorAll(".plane")) {
       plane.style.transform = transform;
+      plane.style.setProperty("--zoom", this.zoom);
       plane.classList.toggle("sharp", sharp);
     }
     byId("zoom").textContent = this.fit ? "fit" : `${Math.round(100 * this.zoom * devicePixelRatio)}%`;
