@@ -1,9 +1,10 @@
 """Time and memory of `twinpix review` in a browser: the first group, the next ones, server and page. Prints Markdown.
 
-usage: review.py REPORT [--starts N] [--groups N] [--browser FILE]
+usage: review.py REPORT [--starts N] [--groups N] [--look SECONDS] [--browser FILE]
 
-A report is opened in a new browser page `--starts` times, from the start of the command to its first group. Then the
-page goes through `--groups` groups by the keyboard, and each is timed until both images of the comparison are drawn.
+A report is opened in a new browser page `--starts` times, from the start of the command to its first group, and until
+both images of that are drawn. Then the page goes through `--groups` groups by the keyboard, and each is timed until
+both images are drawn. At each group it stays for `--look` seconds, in which the page fetches the neighbours.
 Memory is the proportional set size of the server with its workers, and of the browser's process of the page.
 """
 
@@ -25,7 +26,7 @@ from typing import Any
 from playwright.sync_api import Page, sync_playwright
 
 DRAWN = """group => document.querySelector('.row[aria-selected=true]')?.id !== group
-  && document.querySelectorAll('#stage img').length > 1
+  && document.querySelectorAll('#stage img, #stage .notice').length > 1
   && [...document.querySelectorAll('#stage img')].every(
        image => image.complete && image.naturalWidth > 0 && !image.classList.contains('pending'))"""
 
@@ -69,8 +70,9 @@ def page_memory() -> float:
     return max(sizes)
 
 
-def next_group(page: Page) -> float:
-    """Go to the next group; return the milliseconds until it is drawn."""
+def next_group(page: Page, look: float) -> float:
+    """Look at a group for some seconds, then go to the next one; return the milliseconds until that is drawn."""
+    page.wait_for_timeout(1000 * look)
     before: Any = page.evaluate("document.querySelector('.row[aria-selected=true]').id")
     begin = time.perf_counter()
     page.keyboard.press("j")
@@ -84,12 +86,13 @@ def main() -> None:
     parser.add_argument("report")
     parser.add_argument("--starts", type=int, default=5)
     parser.add_argument("--groups", type=int, default=50)
+    parser.add_argument("--look", type=float, default=1.0, help="seconds at each group")
     parser.add_argument("--browser", default=shutil.which("chromium"))
     asked = parser.parse_args()
     report = os.path.abspath(asked.report)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=asked.browser, args=["--no-sandbox"])
-        seconds = []
+        seconds, drawn = [], []
         for _ in range(asked.starts):
             begin = time.perf_counter()
             with server(report) as (_, link):
@@ -97,18 +100,23 @@ def main() -> None:
                 page.goto(link)
                 page.wait_for_selector(".row")
                 seconds.append(time.perf_counter() - begin)
+                while not page.evaluate(f"({DRAWN})('')"):
+                    page.wait_for_timeout(2)
+                drawn.append(time.perf_counter() - begin)
                 page.close()
         with server(report) as (process, link):
             page = browser.new_page(viewport={"width": 1440, "height": 900})
             page.goto(link)
             page.wait_for_selector("html[data-ready]")
+            while "being read" in page.locator("#count").inner_text():
+                page.wait_for_timeout(100)
             page.wait_for_timeout(3000)
-            took = sorted(next_group(page) for _ in range(asked.groups))
+            took = sorted(next_group(page, asked.look) for _ in range(asked.groups))
             late = took[min(len(took) - 1, int(0.95 * len(took)))]
-            print("| first group, s | next group, ms, median | 95th percentile | server, MB | page, MB |")
-            print("|---|---|---|---|---|")
-            first = statistics.median(seconds)
-            print(f"| {first:.2f} | {statistics.median(took):.0f} | {late:.0f} | {memory(process):.0f} "
+            print("| first group, s | with images, s | next, ms, median | 95th percentile | server, MB | page, MB |")
+            print("|---|---|---|---|---|---|")
+            first, images = statistics.median(seconds), statistics.median(drawn)
+            print(f"| {first:.2f} | {images:.2f} | {statistics.median(took):.0f} | {late:.0f} | {memory(process):.0f} "
                   f"| {page_memory():.0f} |")  # fmt: skip
         browser.close()
 

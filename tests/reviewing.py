@@ -39,10 +39,12 @@ class Served(NamedTuple):
         return dict(head)
 
     @contextlib.contextmanager
-    def client(self) -> Iterator[httpx.Client]:
-        """A client that has opened the link, as a browser does."""
+    def client(self, *, ready: bool = True) -> Iterator[httpx.Client]:
+        """A client that has opened the link, as a browser does; if `ready`, there is a report."""
         with httpx.Client(base_url=self.base, timeout=60, headers={"origin": self.base}) as client:
             assert client.get(self.link).status_code == 303
+            if ready:
+                self.head(client)
             yield client
 
 

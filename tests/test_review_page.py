@@ -249,6 +249,7 @@ def test_the_curtain_follows_the_pointer(opened: Opened) -> None:
 
 def test_a_rule_shows_what_it_would_decide_before_it_does(opened: Opened) -> None:
     opened.page.click("#open-rule")
+    opened.page.wait_for_selector("#rule input[name=only]")
     opened.page.locator("#rule input[name=only]").evaluate_all(
         "boxes => boxes.forEach(box => { box.checked = false; })"
     )

@@ -427,7 +427,7 @@ def test_folders_are_searched_first_and_the_report_is_in_the_users_folder(report
 
 def test_before_the_report_is_there_the_page_is_told_so_and_ctrl_c_ends_the_search(report: Path) -> None:
     copies(report.parent / "more", 12)
-    with served(report.parent / "more") as server, server.client() as client:
+    with served(report.parent / "more") as server, server.client(ready=False) as client:
         finding = client.get("/api/head").json()["finding"]
         assert set(finding) == {"stage", "total", "done", "error"}
         refused = client.get("/api/groups")

@@ -35,6 +35,15 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+def return_memory() -> None:
+    """Return freed memory to the system, where the C library keeps it for later (Linux)."""
+    if sys.platform == "linux":
+        import ctypes
+
+        with suppress(OSError, AttributeError):  # another C library
+            ctypes.CDLL(None).malloc_trim(0)
+
+
 @contextmanager
 def no_garbage_collection() -> Iterator[None]:
     """Suspend garbage collection while many long-lived objects are created: it would take most of the time."""

@@ -1,14 +1,19 @@
-"""What the server works on: a run of `find` until its report is there, then the sitting with the report."""
+"""What the server works on: a run of `find` until its report is there, then the sitting with the report.
+
+The server and the report need different libraries, which are imported at the same time: start-up is a feature.
+"""
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twinpix.encoding.options import Options
 from twinpix.errors import StoppedError, TwinpixError
 from twinpix.progress import Progress
-from twinpix.review.acts import Acts
-from twinpix.review.sitting import Sitting
+
+if TYPE_CHECKING:
+    from twinpix.review.acts import Acts
+    from twinpix.review.sitting import Sitting
 
 _SHOWN_SECONDS = 2.0  # for which the page can ask why `find` failed, before the server ends
 
@@ -54,7 +59,7 @@ class Finding(Progress):
 
 
 class Desk:
-    """The sitting of a server, which may begin after the server; every method may be called by several threads."""
+    """The sitting of a server, which begins while the server starts; every method may be called by several threads."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -62,53 +67,64 @@ class Desk:
         self._acts: Acts | None = None
         self._finding: Finding | None = None
         self._thread: threading.Thread | None = None
+        self._asked = False
         self.error: Exception | None = None
 
-    def open(self, report: str) -> None:
-        """Begin the sitting; raises the errors of reading a report."""
+    def begin(self, report: str | Callable[[Progress], str], shown: Progress, failed: Callable[[], None]) -> None:
+        """Begin to read a report, or to make one with a run of `find`.
+
+        `failed` is called after an error, some time later if the page may be asking for it.
+        """
+        finding = None if isinstance(report, str) else Finding(shown)
+
+        def work() -> None:
+            try:
+                self._open(report if isinstance(report, str) else report(finding or shown))
+            except Exception as error:  # noqa: BLE001 - the main thread raises it when the server has ended
+                self.error = error
+                threading.Timer(_SHOWN_SECONDS if self._asked else 0, failed).start()
+
+        self._finding = finding
+        self._thread = threading.Thread(target=work)
+        self._thread.start()
+
+    def _open(self, report: str) -> None:
+        from twinpix.review.acts import Acts
+        from twinpix.review.sitting import Sitting
+
         sitting = Sitting(report, self._options)
         self._acts = Acts(sitting)
         self._sitting = sitting
 
-    def find(self, find: Callable[[Progress], str], shown: Progress, failed: Callable[[], None]) -> None:
-        """Begin a run of `find`, which returns the path of its report; `failed` is called some time after an error."""
-        self._finding = finding = Finding(shown)
-
-        def work() -> None:
-            try:
-                self.open(find(finding))
-            except Exception as error:  # noqa: BLE001 - the main thread raises it when the server has ended
-                self.error = error
-                threading.Timer(_SHOWN_SECONDS, failed).start()
-
-        self._thread = threading.Thread(target=work)
-        self._thread.start()
-
     @property
-    def sitting(self) -> Sitting:
+    def sitting(self) -> "Sitting":
         """The sitting; raises `NotReadyError` before it has begun."""
         if self._sitting is None:
             raise NotReadyError("the report is not there yet")
         return self._sitting
 
     @property
-    def acts(self) -> Acts:
+    def acts(self) -> "Acts":
         """The acts of the sitting; raises `NotReadyError` before it has begun."""
         if self._acts is None:
             raise NotReadyError("the report is not there yet")
         return self._acts
 
-    @property
     def finding(self) -> dict[str, Any] | None:
-        """What the page shows while there is no report; None if there is one."""
-        if self._sitting is not None or self._finding is None:
+        """Return what the page shows while there is no report, or None; waits for a report that is being read."""
+        self._asked = True
+        if self._finding is None and self._thread is not None:
+            self._thread.join()
+        if self._sitting is not None:
             return None
-        return {**self._finding.as_plain(), "error": str(self.error) if self.error else ""}
+        progress = self._finding.as_plain() if self._finding else {"stage": "", "total": 0, "done": 0}
+        return {**progress, "error": str(self.error) if self.error else ""}
 
     def close(self) -> None:
         """End the run of `find`, or the sitting when its last act has ended."""
-        if self._finding is not None and self._thread is not None:
+        if self._finding is not None:
             self._finding.stop()
+        if self._thread is not None:
             self._thread.join()
         if self._acts is not None:
             self._acts.wait()

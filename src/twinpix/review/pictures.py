@@ -12,6 +12,7 @@ from twinpix.errors import CompareError, ImageError, UsageError
 from twinpix.executors import Begin
 from twinpix.imaging import thumbnail
 from twinpix.imaging.opening import open_image
+from twinpix.machine import return_memory
 from twinpix.model import Relation
 from twinpix.sources import read
 from twinpix.text import printable
@@ -100,6 +101,7 @@ class Draw:
                 out.append(Unreadable(error.reason))
             except (UsageError, CompareError) as error:
                 out.append(Unreadable(str(error)))
+        return_memory()  # the worker may wait for hours for its next request
         return out
 
 

@@ -1,7 +1,6 @@
 """Who may use the page: the browser that was opened with the token of this run, on this machine, and no other site."""
 
 import hmac
-import secrets
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
@@ -29,10 +28,6 @@ _HEADERS = (
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"x-frame-options", b"DENY"),
 )
-
-
-def new_token() -> str:
-    return secrets.token_urlsafe(32)
 
 
 @dataclass

@@ -2,20 +2,21 @@
 
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import sys
 import webbrowser
-from collections.abc import Callable
-
-import uvicorn
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from twinpix.encoding.options import Options
 from twinpix.errors import UsageError, system_reason
 from twinpix.progress import Progress
 from twinpix.review.desk import Desk
-from twinpix.review.security import Guard, new_token
-from twinpix.review.server import application
+
+if TYPE_CHECKING:
+    import uvicorn
 
 _CLOSE_SECONDS = 2  # for requests in progress when the server ends
 
@@ -32,21 +33,43 @@ def serve(
 ) -> None:
     """Serve the page of a report until the user ends it.
 
-    `report` is the path of a report, or a function that makes one while the page shows its progress. Raises
-    `UsageError` if the address cannot be used, and the errors of reading or making the report.
+    `report` is the path of a report, or a function that makes one while the page shows its progress. The browser is
+    opened at once: the report is read while the server starts. Raises `UsageError` if the address cannot be used, and
+    the errors of reading or making the report.
     """
     bound = _bind(host, port)
     with contextlib.closing(bound), contextlib.closing(Desk(options)) as desk:
-        if isinstance(report, str):
-            desk.open(report)
-        _run(bound, host, desk, None if isinstance(report, str) else report, progress or Progress(), browser, say)
+        token, names = new_token(), own_names(host)
+        link = f"http://{names[0]}:{bound.getsockname()[1]}/?token={token}"
+        ending = Ending()
+        desk.begin(report, progress or Progress(), ending)
+        say(f"review: {link}")
+        say("Ctrl-C ends it; decisions are kept.")
+        sys.stdout.flush()
+        if browser:
+            webbrowser.open(link)
+        _run(bound, names, token, desk, ending, say)
     if desk.error is not None:
         raise desk.error
 
 
+class Ending:
+    """Ends the server, also one that has not started yet."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.server: uvicorn.Server | None = None
+
+    def __call__(self) -> None:
+        self.asked = True
+        if self.server is not None:
+            self.server.should_exit = True
+
+
 def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
+    # Only sockets that name their protocol get TCP_NODELAY from asyncio; without it each answer takes 40 ms more.
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name != "nt":  # there it would allow a second server on the same port
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -77,43 +100,36 @@ def own_names(host: str) -> list[str]:
 
 
 def _run(
-    bound: socket.socket,
-    host: str,
-    desk: Desk,
-    find: Callable[[Progress], str] | None,
-    progress: Progress,
-    browser: bool,
-    say: Callable[[str], None],
+    bound: socket.socket, hosts: Sequence[str], token: str, desk: Desk, ending: Ending, say: Callable[[str], None]
 ) -> None:
-    token, port = new_token(), bound.getsockname()[1]
-    shown, *others = own_names(host)
-    names = {f"{name}:{port}" for name in (shown, *others)}
-    server: uvicorn.Server
+    import uvicorn
 
-    def stop() -> None:
-        server.should_exit = True
+    from twinpix.review.security import Guard
+    from twinpix.review.server import application
 
     def fault(error: Exception) -> None:
-        if not server.should_exit:
+        if not ending.asked:
             say(f"a request failed: {type(error).__name__}: {error}")
 
-    app = Guard(application(desk, stop, fault), token, names)
+    names = {f"{name}:{bound.getsockname()[1]}" for name in hosts}
     config = uvicorn.Config(
-        app, log_level="critical", access_log=False, server_header=False, timeout_graceful_shutdown=_CLOSE_SECONDS
+        Guard(application(desk, ending, fault), token, names),
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_CLOSE_SECONDS,
     )
-    server = uvicorn.Server(config)
-    link = f"http://{shown}:{port}/?token={token}"
-    say(f"review: {link}")
-    say("Ctrl-C ends it; decisions are kept.")
-    sys.stdout.flush()
-    if browser:
-        webbrowser.open(link)
-    if find is not None:
-        desk.find(find, progress, stop)
+    ending.server = uvicorn.Server(config)
+    ending.server.should_exit = ending.asked
     before = signal.getsignal(signal.SIGINT)
     try:
-        server.run(sockets=[bound])
+        ending.server.run(sockets=[bound])
     except KeyboardInterrupt:  # uvicorn raises it again after it has ended
         say("")
     finally:
+        ending.asked = True
         signal.signal(signal.SIGINT, before)
+
+
+def new_token() -> str:
+    return secrets.token_urlsafe(32)

@@ -31,7 +31,7 @@ THUMBNAIL = 320
 """Pixels of the longer side of a thumbnail."""
 
 _TYPES = {"css": "text/css", "js": "text/javascript", "html": "text/html", "svg": "image/svg+xml"}
-_SHOWN, _AHEAD = 0.0, 1.0  # urgency of what is on the screen, and of what may be next
+_SHOWN, _SMALL, _AHEAD = 0.0, 0.5, 1.0  # urgency of what is compared, of thumbnails, and of what may be next
 
 
 def application(desk: Desk, stop: Callable[[], None], fault: Callable[[Exception], None]) -> Starlette:
@@ -75,6 +75,7 @@ class _Pages:
             Route("/api/pairs/{a:int}/{b:int}", self.pair),
             Route("/api/tags/{image:int}", self.tags),
             Route("/api/act", self.act, methods=["POST"]),
+            Route("/api/rules", self.rules),
             Route("/api/task", self.task),
             Route("/api/journals", self.journals),
             Route("/api/quit", self.quit, methods=["POST"]),
@@ -110,13 +111,14 @@ class _Pages:
 
     async def head(self, request: Request) -> Response:
         """Return what the page shows of the report, or of the run of `find` while there is none."""
-        if (finding := self.desk.finding) is not None:
+        finding = await run_in_threadpool(self.desk.finding)
+        if finding is not None:
             return JSONResponse({"finding": finding})
         head = self.sitting.head
         facts = head._asdict()
         facts["complete"] = await run_in_threadpool(lambda: self.sitting.complete)
         choices = await run_in_threadpool(self.sitting.index.choices)
-        more = {"actions": ACTIONS, "orders": list(ORDERS), "largest": LARGEST_SIDE, **rules_of(head.keep)}
+        more = {"actions": ACTIONS, "orders": list(ORDERS), "largest": LARGEST_SIDE}
         return JSONResponse({**facts, **more, "choices": choices, "states": self.sitting.index.states()})
 
     # -- groups --------------------------------------------------------------------------------------------
@@ -173,6 +175,10 @@ class _Pages:
             raise HTTPException(400, "not a decision") from None
         return JSONResponse(await run_in_threadpool(self.sitting.decide_groups, groups, verdict))
 
+    async def rules(self, request: Request) -> Response:
+        """Return the keep rules, for the form of `decide_all`."""
+        return JSONResponse(await run_in_threadpool(rules_of, self.sitting.head.keep))
+
     async def decide_all(self, request: Request) -> Response:
         """Decide all filtered groups that are undecided by a rule; without `apply` only count."""
         body = await _body(request)
@@ -215,14 +221,14 @@ class _Pages:
         """Return an image of the report as a JPEG, at most `side` pixels wide and high."""
         side = _number(request.query_params, "side", THUMBNAIL)
         path = self._path(request.path_params["image"])
-        urgency = _AHEAD if request.query_params.get("ahead") else _SHOWN
+        urgency = _SMALL if side <= THUMBNAIL else _urgency(request)
         made = await self._ask(View(path, max(16, min(side, LARGEST_SIDE))), urgency)
         return Response(made, media_type="image/jpeg", headers={"cache-control": "private, max-age=3600"})
 
     async def pair(self, request: Request) -> Response:
         """Return how an image is laid on another one."""
         a, b = (self._path(request.path_params[name]) for name in ("a", "b"))
-        return JSONResponse((await self._ask(Laid(a, b)))._asdict())
+        return JSONResponse((await self._ask(Laid(a, b), _urgency(request)))._asdict())
 
     async def difference(self, request: Request) -> Response:
         a, b = (self._path(request.path_params[name]) for name in ("a", "b"))
@@ -298,6 +304,10 @@ async def _body(request: Request) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise HTTPException(400, "not an object")
     return value
+
+
+def _urgency(request: Request) -> float:
+    return _AHEAD if request.headers.get("x-ahead") else _SHOWN
 
 
 def _filter(given: Mapping[str, str]) -> Filter:

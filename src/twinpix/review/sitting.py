@@ -35,9 +35,10 @@ from twinpix.machine import no_garbage_collection
 from twinpix.model import Report, is_uri
 from twinpix.progress import Progress
 from twinpix.review.index import Filter, Image, Index
-from twinpix.review.pictures import Draw, Laid, Request
+from twinpix.review.pictures import Draw, Request
 from twinpix.review.rules import LEAST, ChooseKeepers, Decided, Rule, meets
 
+_SMALL_BYTES = 8 << 20  # of a report that is read in this process: a worker starts in a third of a second
 _POLL_SECONDS = 0.02  # between looks whether the first groups are there
 _READ_SECONDS = 3600.0  # limit for reading the largest report; a terminal shows that it is being read
 _DRAW_SECONDS = 60.0  # limit for one image, as that of `find`
@@ -66,10 +67,21 @@ class BuildIndex:
     def __call__(self, batch: Sequence[tuple[str, str]], begin: Begin) -> list[None]:
         begin(0)
         for path, index in batch:
-            report, groups = reports.read_in_parts(path)
-            with no_garbage_collection():
-                Index.build(sound_groups(report, groups), index, json.dumps(_head(report)._asdict()))
+            _index(path, index)
         return [None] * len(batch)
+
+
+def _index(path: str, index: str) -> None:
+    report, groups = reports.read_in_parts(path)
+    with no_garbage_collection():
+        Index.build(sound_groups(report, groups), index, json.dumps(_head(report)._asdict()))
+
+
+def _is_small(path: str) -> bool:
+    try:
+        return os.path.getsize(path) <= _SMALL_BYTES
+    except OSError:  # reading it says why
+        return True
 
 
 def _head(report: Report) -> Head:
@@ -108,7 +120,6 @@ class Sitting:
             with open_store(options, Progress()) as store:
                 self.decisions = Decisions.of(store)
             self._images = Service(Draw(), max(2, machine.cores()), _DRAW_SECONDS)
-            self._warm()
         except BaseException:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
@@ -306,11 +317,14 @@ class Sitting:
         _ = self.complete
 
     def _read(self) -> None:
-        """Read the report in a process of its own."""
+        """Read the report, a large one in a process of its own."""
+        index = os.path.join(self._folder, "index.sqlite")
         try:
+            if _is_small(self.path):
+                _index(self.path, index)
+                return
             executor = Local(workers=1, timeout=_READ_SECONDS)
-            batch = [(self.path, os.path.join(self._folder, "index.sqlite"))]
-            ((_, lost),) = executor.map(BuildIndex(), [batch])
+            ((_, lost),) = executor.map(BuildIndex(), [[(self.path, index)]])
             if isinstance(lost, Lost):
                 raise WorkerError(f"the report cannot be read: {lost.reason}")
         except Exception as error:  # noqa: BLE001 - it is raised where the report is needed
@@ -323,13 +337,6 @@ class Sitting:
                 raise self._error or WorkerError("the report cannot be read")
             time.sleep(_POLL_SECONDS)
         return Head(**json.loads(head))
-
-    def _warm(self) -> None:
-        """Let every worker load what it needs for a pair, before the user looks at the first one."""
-        for group in self.index.ids(Filter(), "bytes")[:1]:
-            places = [place for image in self.index.images_of(group)[:2] if (place := self.place_of(image.number))]
-            for _ in range(self._images.size if len(places) > 1 else 0):
-                self.ask(Laid(*places))
 
     def _recall(self) -> None:
         """Note the groups that are decided already, now or with an earlier report."""

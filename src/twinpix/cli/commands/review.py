@@ -2,6 +2,7 @@
 
 import os
 from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -37,11 +38,12 @@ def review(
     """
     if not 0 <= port <= 65535:
         raise UsageError(f"a port is between 0 and 65535, not {port}")
-    try:
-        from twinpix.progress.terminal import progress
-        from twinpix.review.serve import serve
-    except ImportError as error:
-        raise UsageError(f"review needs {error.name}; install twinpix[review]") from None
+    missing = next((name for name in ("starlette", "uvicorn") if find_spec(name) is None), "")
+    if missing:
+        raise UsageError(f"review needs {missing}; install twinpix[review]")
+    from twinpix.progress.terminal import progress
+    from twinpix.review.serve import serve
+
     if host not in ("127.0.0.1", "localhost", "::1"):
         acting.say(f"{host} is not this machine alone: whoever has the link sees the images and can move them")
     given: dict[str, object] = {"store": store, "no_store": no_store}

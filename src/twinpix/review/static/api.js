@@ -8,14 +8,17 @@ async function answer(response) {
   throw new Error(reason || `the server answered ${response.status}`);
 }
 
-export async function get(path, parameters = {}, signal = undefined) {
+/** Marks a request for what may be shown next: the server answers what is on the screen first. */
+export const AHEAD_HEADERS = {"x-ahead": "1"};
+
+export async function get(path, parameters = {}, signal = undefined, headers = {}) {
   const query = new URLSearchParams(Object.entries(parameters).filter(([, value]) => value !== "" && value !== undefined && value !== null));
   const text = query.toString();
-  return answer(await fetch(text ? `${path}?${text}` : path, {signal}));
+  return answer(await fetch(text ? `${path}?${text}` : path, {signal, headers}));
 }
 
 export async function post(path, body = {}) {
   return answer(await fetch(path, {method: "POST", headers: {"content-type": "application/json"}, body: JSON.stringify(body)}));
 }
 
-export const imageUrl = (image, side, ahead = false) => `/images/${image}?side=${side}${ahead ? "&ahead=1" : ""}`;
+export const imageUrl = (image, side) => `/images/${image}?side=${side}`;

@@ -1,12 +1,14 @@
 // Images laid on each other: side by side, blink, curtain, overlay and difference, with one zoom for all.
 
-import {get, imageUrl} from "./api.js";
+import {AHEAD_HEADERS, get, imageUrl} from "./api.js";
 import {byId, element, relationWords} from "./text.js";
 
 export const MODES = [
   ["side", "Side by side"], ["grid", "All"], ["blink", "Blink"], ["curtain", "Curtain"], ["overlay", "Overlay"], ["difference", "Difference"],
 ];
-const PREVIEW = 1600;      // pixels of the longer side of what is loaded first
+const SIDES = [640, 1024, 1600, 2600, 4200]; // pixels of the longer side of reduced images
+const SHARPER = 1.2;       // a larger image is loaded if one is enlarged by more than this
+const AHEAD = 4;           // groups for which images are fetched ahead at once
 const BLINK_SECONDS = 0.55;
 const MOST = 4;            // images side by side
 const ZOOM_STEP = 1.25, LEAST_ZOOM = 0.01, MOST_ZOOM = 64;
@@ -18,7 +20,8 @@ export class Compare {
     this.aligned = true;
     this.blend = {curtain: 50, overlay: 50};
     this.pairs = new Map();
-    this.images = [];
+    this.fetched = new Map(); // fetches ahead, by group: what ends them
+    this.all = [];
     this.stage = byId("stage");
     this.fit = true;
     this.zoom = 1;
@@ -58,22 +61,41 @@ export class Compare {
   wanted() { return `${this.keeper?.number}-${this.other?.number}`; }
 
   /** How `b` is laid on `a`; fetched once. */
-  pair(a, b) {
+  pair(a, b, ahead = false) {
     const key = `${a.number}-${b.number}`;
     if (!this.pairs.has(key)) {
       if (this.pairs.size > 500) this.pairs.delete(this.pairs.keys().next().value);
-      const asked = get(`/api/pairs/${a.number}/${b.number}`);
+      const asked = get(`/api/pairs/${a.number}/${b.number}`, {}, undefined, ahead ? AHEAD_HEADERS : {});
       asked.catch(() => this.pairs.delete(key));
       this.pairs.set(key, asked);
     }
     return this.pairs.get(key);
   }
 
-  /** Load what a group needs before it is shown. */
-  ahead(images) {
-    const [keeper, other] = images;
-    for (const image of [keeper, other].filter(Boolean)) new Image().src = imageUrl(image.number, this.sideOf(image), true);
-    if (keeper && other) this.pair(keeper, other).catch(() => {});
+  /** Load what a group needs before it is shown; what was fetched for earlier groups, and has not come yet, is given up. */
+  ahead(group) {
+    if (this.fetched.has(group.id)) return;
+    const end = new AbortController();
+    this.fetched.set(group.id, end);
+    if (this.fetched.size > AHEAD) {
+      const [first] = this.fetched.keys();
+      this.fetched.get(first).abort();
+      this.fetched.delete(first);
+    }
+    const [keeper, other] = [group.images.find(image => image.number === group.keeper), group.images.find(image => image.number !== group.keeper)];
+    for (const image of [keeper, other].filter(Boolean)) this.load(imageUrl(image.number, this.sideOf(image)), end.signal);
+    if (keeper && other) this.pair(keeper, other, true).catch(() => {});
+  }
+
+  /** Fetch and decode an image, less urgently than what is on the screen. */
+  async load(url, signal) {
+    try {
+      const response = await fetch(url, {headers: AHEAD_HEADERS, signal});
+      await response.blob();
+      const image = new Image();
+      image.src = url; // from the cache of the browser
+      await image.decode();
+    } catch { /* it is asked for again when it is shown, and then its reason is shown too */ }
   }
 
   wordsOf(image, placed = null) {
@@ -83,9 +105,16 @@ export class Compare {
     return placed ? placed.words : "";
   }
 
-  sideOf(image, full = false) {
-    const long = Math.max(image.width, image.height, 1);
-    return full ? Math.min(long, this.largest) : Math.min(PREVIEW, long);
+  /** Pixels of the longer side of the image to load, so that it is sharp at a zoom; at first, where all of it is shown. */
+  sideOf(image, zoom = this.zoomToFit(image)) {
+    const most = Math.min(Math.max(image.width, image.height, 1), this.largest);
+    const shown = zoom * devicePixelRatio * Math.max(image.width, image.height);
+    return Math.min(most, SIDES.find(side => SHARPER * side >= shown) || most);
+  }
+
+  zoomToFit(image) {
+    const count = this.mode === "side" ? 2 : this.mode === "grid" ? Math.min(MOST, this.all.length) : 1;
+    return Math.min(this.stage.clientWidth / count / Math.max(1, image.width), this.stage.clientHeight / Math.max(1, image.height)) || 1;
   }
 
   // -- what is drawn
@@ -159,8 +188,10 @@ export class Compare {
   picture(image) {
     const box = element("img", {alt: image.name, draggable: "false"});
     box.addEventListener("error", () => this.unreadable(box, image));
-    box.src = imageUrl(image.number, this.sideOf(image));
+    const side = this.sideOf(image, this.fit ? undefined : this.zoom);
+    box.src = imageUrl(image.number, side);
     box.dataset.image = image.number;
+    box.dataset.side = side;
     box.style.width = `${image.width}px`;
     box.style.height = `${image.height}px`;
     box.style.transform = this.matrixOf(image);
@@ -255,18 +286,16 @@ export class Compare {
     pane.querySelector(".handle").style.left = `${at}px`;
   }
 
-  /** Load images at full size when their pixels become visible. */
+  /** Load larger images when their pixels become visible. */
   sharpen() {
     for (const box of this.stage.querySelectorAll("img[data-image]")) {
       const image = this.all.find(each => String(each.number) === box.dataset.image);
-      if (!image || box.dataset.full) continue;
-      const shown = this.zoom * devicePixelRatio * Math.max(image.width, image.height);
-      if (shown > 1.2 * this.sideOf(image) && this.sideOf(image, true) > this.sideOf(image)) {
-        box.dataset.full = "1";
-        const loaded = new Image();
-        loaded.src = imageUrl(image.number, this.sideOf(image, true));
-        loaded.decode().then(() => { box.src = loaded.src; }).catch(() => {});
-      }
+      const side = image ? this.sideOf(image, this.zoom) : 0;
+      if (side <= Number(box.dataset.side)) continue;
+      box.dataset.side = side;
+      const loaded = new Image();
+      loaded.src = imageUrl(image.number, side);
+      loaded.decode().then(() => { if (Number(box.dataset.side) === side) box.src = loaded.src; }).catch(() => {});
     }
   }
 

@@ -53,7 +53,7 @@ export class Decide {
       const id = await this.list.idAt(this.list.place + step);
       if (id === undefined) continue;
       const group = this.list.at(this.list.place + step);
-      if (group) this.compare.ahead(group.images);
+      if (group) this.compare.ahead(group);
     }
   }
 

@@ -1,6 +1,6 @@
 // The dialogs: filter, many groups at once, and help.
 
-import {post} from "./api.js";
+import {get, post} from "./api.js";
 import {say} from "./say.js";
 import {byId, bytes, element, number, plural, relationWords} from "./text.js";
 
@@ -78,8 +78,8 @@ function ruleList(current, words, changed) {
   return rows;
 }
 
-export function ruleDialog(list, head) {
-  const {choices} = head;
+export async function ruleDialog(list, {choices}) {
+  const known = await get("/api/rules");
   const by = (value, words, on) => element("label", {}, element("input", {type: "radio", name: "by", value, checked: on}), ` ${words}`);
   const rules = element("details", {}, element("summary", {}, "Keep rules: the first one that tells two images apart decides"));
   const form = element("form", {method: "dialog"},
@@ -118,7 +118,7 @@ export function ruleDialog(list, head) {
       await list.reload(list.place);
     } catch (error) { say(error.message); }
   }}, "Decide them");
-  rules.append(ruleList(head.keep, head.keep_rules, () => { if (new FormData(form).get("by") === "rules") preview(); }));
+  rules.append(ruleList(known.keep, known.keep_rules, () => { if (new FormData(form).get("by") === "rules") preview(); }));
   form.addEventListener("change", preview);
   form.addEventListener("submit", event => event.preventDefault());
   open("rule", element("h2", {id: "rule-title"}, "Decide many groups"),
@@ -128,7 +128,6 @@ export function ruleDialog(list, head) {
 }
 
 async function show(list, id) {
-  const {get} = await import("./api.js");
   const {place} = await get(`/api/groups/${id}/place`, list.query());
   if (place !== null) await list.select(place);
 }

@@ -32,7 +32,7 @@ async function start() {
   });
   byId("search").addEventListener("keydown", event => { if (event.key === "Enter") event.target.blur(); });
   byId("open-filter").addEventListener("click", () => filterDialog(list, head.choices));
-  byId("open-rule").addEventListener("click", () => ruleDialog(list, head));
+  byId("open-rule").addEventListener("click", () => ruleDialog(list, head).catch(fail));
   byId("open-acts").addEventListener("click", () => actsDialog(list, head));
   for (const button of document.querySelectorAll("[data-do]")) button.addEventListener("click", () => decide.run(button.dataset.do));
   listen({list, compare, decide, help: helpDialog});
