@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 import twinpix
 from drawings import draw
@@ -328,6 +328,27 @@ def test_the_progress_of_find_is_shown_and_then_the_groups(folder: Path, browser
         page.wait_for_selector("html[data-ready]", timeout=60_000)
         assert not page.locator("#finding").is_visible()
         assert page.locator("#count").inner_text().startswith(f"{GROUPS} groups")
+        page.close()
+
+
+def test_hostile_tags_are_text(tmp_path: Path, browser: "Browser") -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    image = draw("scene", 7, (300, 200))
+    exif = Image.Exif()
+    evil = "<img src=x onerror=alert(1)></script>"
+    exif[ExifTags.Base.Make] = exif[ExifTags.Base.ImageDescription] = exif[ExifTags.Base.Software] = evil
+    image.save(photos / "tagged.jpg", exif=exif)
+    image.save(photos / "plain.png")
+    twinpix.find(photos, store=None).save(tmp_path / "report.json")
+    with served(tmp_path / "report.json") as server:
+        page = browser.new_page()
+        opened = Opened(page, server.link)
+        page.on("dialog", lambda dialog: opened.faults.append(dialog.message))
+        opened.press("e")
+        opened.wait("document.querySelector('#facts-table').textContent.includes('onerror=alert')")
+        assert page.locator("#facts-table img, #facts-table script, [onerror]").count() == 0
+        assert opened.faults == []
         page.close()
 
 
