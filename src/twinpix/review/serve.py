@@ -120,7 +120,8 @@ def _run(
         timeout_graceful_shutdown=_CLOSE_SECONDS,
     )
     ending.server = uvicorn.Server(config)
-    ending.server.should_exit = ending.asked
+    if ending.asked:  # meanwhile
+        ending.server.should_exit = True
     before = signal.getsignal(signal.SIGINT)
     try:
         ending.server.run(sockets=[bound])
