@@ -25,6 +25,7 @@ from twinpix import fingerprints
 from twinpix.encoding.content_table import File
 from twinpix.errors import UsageError
 from twinpix.fingerprints.local import LEARNED, MIRROR, KeypointSets, descriptor_codes, pack_keypoints, unpack_keypoints
+from twinpix.localfeatures import candidates
 from twinpix.localfeatures.candidates import ImagePairs, find_pairs
 from twinpix.localfeatures.keypoints import MIRROR as SWAPPED
 from twinpix.localfeatures.keypoints import Keypoints, detect_keypoints, mirror_keypoints
@@ -160,6 +161,18 @@ def test_keypoints_moved_by_one_transform_are_found_and_no_others(
         assert found.mirrored[at] == flip
     sources = {j: i for i, j in moves}
     assert all(sources.get(i) == sources.get(j, -1) for i, j in pairs if (i, j) not in moves)  # copies of one image
+
+
+@pytest.mark.parametrize("of", [None, 4])
+def test_codes_that_are_joined_in_parts_give_the_same_pairs(of: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    sets, _ = planted(11, 12, [(0, 5, False), (1, 6, True), (0, 7, False), (2, 11, True)])
+    sets.codes[:40] = sets.codes[0]  # one code of many keypoints
+    whole = agreeing(sets, of)
+    assert len(whole.i) >= 3
+    for joined in (700, 100, 33):
+        monkeypatch.setattr(candidates, "_JOINED", joined)
+        for one, other in zip(whole, agreeing(sets, of), strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 def test_keypoints_that_agree_in_their_code_alone_are_not_enough() -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from twinpix.machine import cores
 from twinpix.search.base import OnProgress, no_progress
-from twinpix.search.joins import Blocks, Search
+from twinpix.search.joins import Search
 
 RADIUS = 4
 """Maximum Hamming distance in bits between the codes of two matching keypoints."""
@@ -25,12 +25,17 @@ ENOUGH = 5
 
 _PAIRS = 100_000_000  # maximum pairs of codes; above it the radius is reduced
 _SAMPLE = 256  # codes sampled to estimate the number of pairs
+_JOINED = 1 << 22  # codes of either side that are joined at once: a join takes 45 bytes for each code
 _AT_ONCE = 64  # images per task
 _ROOM = 1 << 16  # pairs of images per output buffer
 
 Sets = tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.float32], NDArray[np.float32]]
 """The keypoints of many images: `starts` `(images + 1,)`; `codes` `(keypoints,)`; `geometry` `(keypoints, 4)`: x and y
 in pixels, scale in octaves, orientation in radians; `image_sizes` `(images, 2)`: width and height in pixels."""
+
+
+CodePairs = tuple[NDArray[np.int32], NDArray[np.int32]]
+"""Pairs of numbers of codes."""
 
 
 class ImagePairs(NamedTuple):
@@ -62,11 +67,9 @@ def find_pairs(
     from twinpix.localfeatures import wgc_voting as loops
 
     starts, codes, geometry, image_sizes = sets
-    distinct, code = np.unique(codes, return_inverse=True)
-    if len(starts) < 3 or not len(distinct) or of == 0:
+    if len(starts) < 3 or not len(codes) or of == 0:
         return _none()
-    post = np.argsort(code, kind="stable").astype(np.int32)
-    posts = np.searchsorted(code[post], np.arange(len(distinct) + 1))
+    distinct, code, post, posts = _by_code(codes)
     of = len(starts) - 1 if of is None else of
     asked = np.zeros(len(distinct), bool)
     asked[code[: starts[of]]] = True
@@ -75,7 +78,7 @@ def find_pairs(
     loops.count_matches(links, linked, posts, common)
     owner = np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))
     shape = np.ascontiguousarray(geometry), np.ascontiguousarray(image_sizes), codes, np.uint64(mirror)
-    keypoint_sets = starts, owner, code.astype(np.int32).reshape(-1), *shape
+    keypoint_sets = starts, owner, code, *shape
     likes = links, linked, posts, post, common
     parts = list(_votes(keypoint_sets, likes, of, (np.float32(PROPOSING - 0.01), enough), on_progress))
     whole = np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
@@ -109,6 +112,24 @@ def _none() -> ImagePairs:
     )
 
 
+def _by_code(
+    codes: NDArray[np.uint64],
+) -> tuple[NDArray[np.uint64], NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
+    """Return the different codes, the number of each keypoint's code, and inverted lists.
+
+    The keypoints of code `u` are `post[posts[u]:posts[u + 1]]`. It takes half the memory of `np.unique` and a sort.
+    """
+    order = np.argsort(codes, kind="stable").astype(np.int32)
+    rising = codes[order]
+    is_first = np.ones(len(codes), bool)
+    np.not_equal(rising[1:], rising[:-1], out=is_first[1:])
+    distinct = rising[is_first]
+    posts = np.append(np.flatnonzero(is_first), len(codes))
+    code = np.empty(len(codes), np.int32)
+    code[order] = np.cumsum(is_first, dtype=np.int32) - 1
+    return distinct, code, order, posts
+
+
 def _link_codes(
     distinct: NDArray[np.uint64], asked: NDArray[np.int64], mirror: int, radius: int, on_progress: OnProgress
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
@@ -119,15 +140,15 @@ def _link_codes(
     from twinpix.localfeatures import wgc_voting as loops
 
     radius = _affordable_radius(distinct, radius)
-    search = Search("auto", lambda share: on_progress(0.5 * share))
-    queries, flipped = _bytes(distinct[asked]), _bytes(distinct ^ np.uint64(mirror))
-    mirrored = _from_queries(search.join_blocks(queries, flipped, radius), asked)
+    join = Join(radius, on_progress)
+    queries = distinct if len(asked) == len(distinct) else distinct[asked]
+    mirrored = join.between(queries, distinct ^ np.uint64(mirror), asked)
     if len(asked) == len(distinct):
-        pairs = _from_queries(search.self_join_blocks(queries, radius), asked)
+        pairs = join.among(distinct)
         each = asked.astype(np.int32)
         plain = [(each, each), *pairs, *((right, left) for left, right in pairs)]
     else:
-        plain = _from_queries(search.join_blocks(queries, _bytes(distinct), radius), asked)
+        plain = join.between(queries, distinct, asked)
     links = np.zeros(len(distinct) + 1, np.int64)
     for left, _ in (*plain, *mirrored):
         loops.count_links(left, links)
@@ -139,9 +160,51 @@ def _link_codes(
     return links, linked
 
 
-def _from_queries(blocks: Blocks, asked: NDArray[np.int64]) -> list[tuple[NDArray[np.int32], NDArray[np.int32]]]:
-    """Return pairs of queries and codes as pairs of codes; of half the bytes, as there may be a hundred million."""
-    return [(asked[i].astype(np.int32), j.astype(np.int32)) for i, j, _ in blocks]
+class Join:
+    """Finds pairs of codes within a radius, of a part of the codes with a part at once, which bounds the memory.
+
+    The pairs are in blocks of 32-bit numbers, as there may be a hundred million. Of one left code, the right ones rise.
+    """
+
+    def __init__(self, radius: int, on_progress: OnProgress) -> None:
+        self._radius, self._on_progress = radius, on_progress
+        self._done = 0.0  # of the joins; they are the first half of the progress
+
+    def between(self, queries: NDArray[np.uint64], codes: NDArray[np.uint64], of: NDArray[np.int64]) -> list[CodePairs]:
+        """Return the pairs of queries and codes; `of` has the number of each query."""
+        out, steps = [], len(_parts(queries)) * len(_parts(codes))
+        for left in _parts(queries):
+            for right in _parts(codes):
+                blocks = self._search(steps).join_blocks(_bytes(queries[left]), _bytes(codes[right]), self._radius)
+                out += [(of[left][i].astype(np.int32), (j + right.start).astype(np.int32)) for i, j, _ in blocks]
+        return out
+
+    def among(self, codes: NDArray[np.uint64]) -> list[CodePairs]:
+        """Return the pairs of different codes, each once, the smaller number first."""
+        out, parts = [], _parts(codes)
+        steps = len(parts) * (len(parts) + 1) // 2
+        for at, left in enumerate(parts):
+            mine = _bytes(codes[left])
+            for right in parts[at:]:
+                search = self._search(steps)
+                own = right is left
+                blocks = (
+                    search.self_join_blocks(mine, self._radius)
+                    if own
+                    else search.join_blocks(mine, _bytes(codes[right]), self._radius)
+                )
+                out += [((i + left.start).astype(np.int32), (j + right.start).astype(np.int32)) for i, j, _ in blocks]
+        return out
+
+    def _search(self, steps: int) -> Search:
+        """Return a search whose progress is one of `steps` equal parts of one of two joins."""
+        begin = self._done
+        self._done += 1 / steps
+        return Search("auto", lambda share: self._on_progress(0.25 * (begin + share / steps)))
+
+
+def _parts(codes: NDArray[np.uint64]) -> list[slice]:
+    return [slice(start, min(start + _JOINED, len(codes))) for start in range(0, len(codes), _JOINED)]
 
 
 def _affordable_radius(distinct: NDArray[np.uint64], radius: int) -> int:
@@ -159,7 +222,7 @@ def _affordable_radius(distinct: NDArray[np.uint64], radius: int) -> int:
 
 
 def _bytes(codes: NDArray[np.uint64]) -> NDArray[np.uint8]:
-    return codes.astype("<u8").view(np.uint8).reshape(-1, 8)
+    return codes.astype("<u8", copy=False).view(np.uint8).reshape(-1, 8)
 
 
 def _votes(sets, likes, of, least, on_progress: OnProgress) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float32]]]:  # type: ignore[no-untyped-def]
