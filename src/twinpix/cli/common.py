@@ -160,6 +160,14 @@ MinPixelsOption = Annotated[
     int, typer.Option("--min-pixels", min=0, metavar="N", help="Leave out images of fewer pixels (width times height).")
 ]
 WorkersOption = Annotated[int, typer.Option("--workers", "-j", min=0, metavar="N", help="Processes; 0: one per core.")]
+ExecutorOption = Annotated[
+    str,
+    typer.Option(
+        "--executor",
+        metavar="NAME",
+        help="Where images are read and verified: local, ray (on this machine) or ray:address=ADDRESS, a Ray cluster.",
+    ),
+]
 TimeoutOption = Annotated[
     float, typer.Option("--timeout", min=0.1, metavar="SECONDS", help="Time limit for one image.")
 ]

@@ -63,6 +63,8 @@ class Options:
         verify: True: verify every match on the pixels; False: none; None: those that a hash cannot decide.
         guard: Match images with too little texture for a hash by keypoints or when identical only.
         workers: Number of processes; 0: one for each core.
+        executor: "local": processes of this machine; "ray": a Ray of this machine; "ray:address=ADDRESS": the cluster
+            there, "auto" for the one that this machine belongs to. It reads and verifies images; all else is done here.
         timeout: Seconds for one image, above 0.
         exclude: Patterns of file names, or of paths if they contain a slash.
         min_size: Smallest file, in bytes.
@@ -103,6 +105,7 @@ class Options:
     verify: bool | None = None
     guard: bool = True
     workers: int = 0
+    executor: str = "local"
     timeout: float = 60.0
     exclude: Paths | Sequence[Paths] = ()
     min_size: int = 0

@@ -9,7 +9,7 @@ from pathlib import Path
 from twinpix import sources
 from twinpix.encoding.options import Options, names_of
 from twinpix.errors import StoreError
-from twinpix.executors import Executor, Local
+from twinpix.executors import Executor, open_executor
 from twinpix.progress import Progress
 from twinpix.sources.credentials import show_url
 from twinpix.sources.fetched import keep_fetched
@@ -32,8 +32,12 @@ def open_session(options: Options, progress: Progress) -> Iterator[Session]:
     """Open the store and create the executor of the options; close the store at the end. See `open_store`."""
     forget_status()
     try:
-        with open_store(options, progress) as store, keep_fetched():
-            yield Session(store, Local(options.workers, options.timeout, note=progress.note), progress)
+        with (
+            open_store(options, progress) as store,
+            open_executor(options.executor, options.workers, options.timeout, progress.note) as executor,
+            keep_fetched(),
+        ):
+            yield Session(store, executor, progress)
     finally:
         leave_thread()  # a file system that the caller makes later may use it
 

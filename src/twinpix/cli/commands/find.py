@@ -108,6 +108,7 @@ def find(
     decode: common.DecodeOption = DecodeName.fast,
     device: common.DeviceOption = "",
     workers: common.WorkersOption = 0,
+    executor: common.ExecutorOption = "local",
     timeout: common.TimeoutOption = 60.0,
     store: common.StoreOption = None,
     no_store: common.NoStoreOption = False,

@@ -1,0 +1,152 @@
+"""Runs on a real Ray cluster of two nodes: the results of this machine, also when a node or a worker is lost."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import twinpix
+from commands import run
+from reviewing import copies
+from twinpix.errors import UsageError
+from twinpix.executors import Begin, Lost, address_of
+from twinpix.executors import cluster as executor_of_ray
+
+ray = pytest.importorskip("ray", reason="needs Ray")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Ray's cluster of several nodes needs Linux or macOS")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Two nodes of one core each, on this machine; this process is connected to them."""
+    from ray.cluster_utils import Cluster
+
+    # The nodes import the tasks of this file, and twinpix from where these tests do.
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), str(Path(twinpix.__file__).parents[1])])
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    made.add_node(num_cpus=1)
+    made.wait_for_nodes()
+    yield made
+    ray.shutdown()
+    made.shutdown()  # type: ignore[no-untyped-call]
+    del os.environ["PYTHONPATH"]
+
+
+def plain(report: twinpix.Report) -> dict[str, Any]:
+    """A report without the times of the run."""
+    with tempfile.TemporaryDirectory() as folder:
+        report.save(Path(folder, "r.json"))
+        rows = json.loads(Path(folder, "r.json").read_text(encoding="utf-8"))
+    return {name: value for name, value in rows.items() if name not in ("created", "search")}
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cluster") / "photos"
+    copies(folder, 12)
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 broken")
+    return folder
+
+
+def test_the_report_is_that_of_this_machine(cluster: Any, photos: Path) -> None:
+    here = twinpix.find(photos, store=None)
+    there = twinpix.find(photos, store=None, executor=f"ray:address={cluster.address}")
+    assert len(here.groups) == 12
+    assert len(here.failures) == 1
+    assert plain(there) == plain(here)
+
+
+def test_a_node_that_is_lost_costs_no_image(cluster: Any, photos: Path) -> None:
+    here = twinpix.find(photos, store=None)
+    node = cluster.add_node(num_cpus=1)
+    timer = threading.Timer(1.5, lambda: cluster.remove_node(node, allow_graceful=False))
+    timer.start()
+    there = twinpix.find(photos, store=None, executor=f"ray:address={cluster.address}")
+    timer.join()
+    assert plain(there) == plain(here)
+
+
+def squares(batch: Sequence[int], begin: Begin) -> list[int]:
+    """Square numbers; 7 ends its process, 11 the actor above it too, and 13 is refused."""
+    out = []
+    for at, number in enumerate(batch):
+        begin(at)
+        if number == 7:
+            os.abort()
+        if number == 11:
+            os.kill(os.getppid(), 9)
+            time.sleep(5)
+        if number == 13:
+            raise UsageError("thirteen is refused")
+        out.append(number * number)
+    return out
+
+
+def results(cluster: Any, numbers: Sequence[int]) -> dict[int, Any]:
+    executor = executor_of_ray.OnRay(cluster.address, timeout=20)
+    try:
+        return dict(executor.map(squares, [list(numbers[at : at + 4]) for at in range(0, len(numbers), 4)]))
+    finally:
+        executor.close()
+
+
+def test_an_item_that_ends_its_process_costs_one_result(cluster: Any) -> None:
+    found = results(cluster, range(10))
+    lost = found.pop(7)
+    assert isinstance(lost, Lost)
+    assert "crashed its decoder (SIGABRT)" in lost.reason
+    assert found == {number: number * number for number in range(10) if number != 7}
+
+
+def test_an_item_that_ends_every_actor_costs_one_result(cluster: Any) -> None:
+    found = results(cluster, [8, 9, 10, 11])
+    lost = found.pop(11)
+    assert isinstance(lost, Lost)
+    assert "ended its worker on the cluster 3 times" in lost.reason
+    assert found == {number: number * number for number in (8, 9, 10)}
+
+
+def test_the_exception_of_a_task_is_raised(cluster: Any) -> None:
+    with pytest.raises(UsageError, match="thirteen is refused"):
+        results(cluster, [12, 13])
+
+
+def test_another_version_on_the_cluster_is_refused(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executor_of_ray, "_version", lambda: "0.0.1")
+    with pytest.raises(UsageError, match=r"has twinpix .*, this one 0\.0\.1: install the same version"):
+        results(cluster, [1])
+
+
+def test_a_folder_that_the_cluster_lacks_is_said_at_once(cluster: Any, tmp_path: Path) -> None:
+    actor = executor_of_ray._Actor(executor_of_ray._version(), str(tmp_path / "absent"), 10)
+    with pytest.raises(UsageError, match="has no folder"):
+        actor.check()
+
+
+@pytest.mark.parametrize("spec", ["", "spark", "ray:", "ray:address=", "ray:port=1", "local:2"])
+def test_unknown_executors_are_refused(spec: str) -> None:
+    with pytest.raises(UsageError, match="executor is local, ray or ray:address=ADDRESS"):
+        address_of(spec)
+
+
+def test_what_is_missing_is_said(photos: Path) -> None:
+    """Without Ray its extra is named; where no cluster is, nothing is read."""
+    block = "import sys; sys.modules['ray'] = None; from twinpix.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", block, "find", str(photos), "--executor", "ray"], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert "needs Ray; install twinpix[ray]" in done.stderr
+    for address in ("127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:none"):
+        done = run("find", photos, "--no-store", "--executor", f"ray:address={address}", env=dict(os.environ))
+        assert done.returncode == 2
+        assert f"there is no Ray cluster at '{address}'" in done.stderr
+        assert "Traceback" not in done.stderr
