@@ -247,8 +247,9 @@ def test_ctrl_c_and_the_end_of_the_input(asked: Path) -> None:
     code, screen = terminal.end()
     assert code == 130
     text = "".join(screen)
+    # It may begin behind the question and go on in a second line.
     words = "twinpix: stopped; the decisions are stored: run the same command to continue"
-    assert words.replace(" ", "") in text.replace(" ", "")  # it may begin behind the question, and go on in a second line
+    assert words.replace(" ", "") in text.replace(" ", "")
     assert not (asked / "out").exists()
     terminal = Terminal(*MOVE)
     terminal.until("1 group decided before")
