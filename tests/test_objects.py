@@ -190,7 +190,7 @@ def test_a_target_that_cannot_be_used_is_refused(s3: Any, tmp_path: Path, capsys
     ):
         assert run(["resolve", str(report), "--move", target]) == code, target
         assert words in capsys.readouterr().err, target
-    for options in (["--trash"], ["--interactive"], ["--no-store"]):
+    for options in (["--trash"], ["--interactive"]):
         assert run(["resolve", str(report), "--move", TO, *options]) == 2
     assert "cannot be combined with --move URL" in capsys.readouterr().err
     with pytest.raises(UsageError, match="--move URL moves objects"):
