@@ -36,7 +36,7 @@ def open_executor(spec: str, workers: int, timeout: float, note: Callable[[str],
         return
     from twinpix.executors.cluster import OnRay
 
-    cluster = OnRay(address, timeout, note)
+    cluster = OnRay(address, timeout)
     try:
         yield cluster
     finally:

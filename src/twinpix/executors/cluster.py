@@ -10,7 +10,7 @@ import logging
 import os
 import socket
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -47,7 +47,6 @@ class OnRay:
 
     address: str = ""
     timeout: float = 60.0
-    note: Callable[[str], None] = lambda text: None
     _actors: list[Any] = field(default_factory=list)  # that have started
     _starting: dict[Any, Any] = field(default_factory=dict)  # by the handle of their check
     _misses: int = 0  # actors that did not start, in a row

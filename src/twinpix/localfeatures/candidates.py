@@ -187,10 +187,9 @@ class Join:
             mine = _bytes(codes[left])
             for right in parts[at:]:
                 search = self._search(steps)
-                own = right is left
                 blocks = (
                     search.self_join_blocks(mine, self._radius)
-                    if own
+                    if right is left
                     else search.join_blocks(mine, _bytes(codes[right]), self._radius)
                 )
                 out += [((i + left.start).astype(np.int32), (j + right.start).astype(np.int32)) for i, j, _ in blocks]

@@ -39,7 +39,7 @@ def serve(
     """
     bound = _bind(host, port)
     with contextlib.closing(bound), contextlib.closing(Desk(options)) as desk:
-        token, names = new_token(), own_names(host)
+        token, names = secrets.token_urlsafe(32), own_names(host)
         link = f"http://{names[0]}:{bound.getsockname()[1]}/?token={token}"
         ending = Ending()
         desk.begin(report, progress or Progress(), ending)
@@ -130,7 +130,3 @@ def _run(
     finally:
         ending.asked = True
         signal.signal(signal.SIGINT, before)
-
-
-def new_token() -> str:
-    return secrets.token_urlsafe(32)

@@ -32,7 +32,7 @@ from twinpix.errors import ReportError, UsageError, WorkerError
 from twinpix.executors import Begin, Local, Lost
 from twinpix.executors.service import Service
 from twinpix.machine import no_garbage_collection
-from twinpix.model import Report, is_uri
+from twinpix.model import Report, is_uri, locate
 from twinpix.progress import Progress
 from twinpix.review.index import Filter, Image, Index
 from twinpix.review.pictures import Draw, Request
@@ -139,13 +139,10 @@ class Sitting:
         found = self.index.image(image)
         if found is None:
             return None
-        return self._absolute(found.path)
-
-    def _absolute(self, path: str) -> str:
-        return path if is_uri(path) else os.path.join(self.head.base, path)
+        return locate(self.head.base, found.path)
 
     def _files(self, images: Sequence[Image]) -> list[File]:
-        return [File(image.digest, self._absolute(image.path)) for image in images]
+        return [File(image.digest, locate(self.head.base, image.path)) for image in images]
 
     def decide(self, group: int, keeper: int, verdicts: Mapping[int, Verdict], what: str) -> int:
         """Store the decision about a group, by numbers of images; those without a verdict are discarded.
@@ -240,7 +237,7 @@ class Sitting:
             if is_uri(image.path) or facts["acted"]:
                 continue
             try:
-                now = os.stat(self._absolute(image.path))
+                now = os.stat(locate(self.head.base, image.path))
             except (OSError, ValueError):
                 out[image.number] = "gone"
                 continue
