@@ -690,7 +690,7 @@ def test_a_file_that_is_cut_names_itself(suffix: str, one: bytes, tmp_path: Path
         (Zip() if suffix == "zip" else Tar()).write(str(path), images)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
     done = commands.run("find", path, "--fast", "--no-store")
-    assert done.returncode == 0
+    assert done.returncode == (0 if suffix in ("tar", "tar.gz") else 11)
     assert f"  {path}: " in done.stdout
     assert "copy or download it again" in done.stdout
     if suffix == "tar":

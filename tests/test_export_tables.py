@@ -189,7 +189,7 @@ def test_images_of_paths_beside_the_table_are_not_exported(tmp_path: Path, capsy
     assert [row.location for row in rows_of("out/t.csv")] == ["img/c.png"]
 
 
-def test_a_table_of_members_leaves_their_archive_alone(tmp_path: Path) -> None:
+def test_a_table_of_members_leaves_their_archive_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Only the table is written again, unless PATH names the archive."""
     import zipfile
 
@@ -202,6 +202,9 @@ def test_a_table_of_members_leaves_their_archive_alone(tmp_path: Path) -> None:
     assert sorted(os.listdir("out")) == ["t.csv", JOURNAL]
     assert [row.location for row in rows_of("out/t.csv")] == ["zip://1.png::a.zip", "zip://3.png::a.zip"]
     save(twinpix.find("a.zip", table="t.csv", method="digest", store=None, workers=1), tmp_path / "s.json")
+    for target in ("new.csv", "new.zip"):
+        assert run(["resolve", "s.json", "--export", target, "--apply"]) == 2
+        assert f"{target} is named like one of them; name a folder, such as new" in capsys.readouterr().err
     assert run(["resolve", "s.json", "--export", "both", "--apply"]) == 0
     assert sorted(os.listdir("both")) == ["a.zip", "t.csv", JOURNAL]
     with zipfile.ZipFile("both/a.zip") as archive:

@@ -355,3 +355,8 @@ def test_dedupe_names_the_columns_and_types_that_it_takes() -> None:
         twinpix.dedupe(pyarrow.table({"a": [1]}))
     with pytest.raises(UsageError, match="not list"):
         twinpix.dedupe([1, 2])
+    datasets = pytest.importorskip("datasets")
+    with pytest.raises(UsageError, match="has the splits train, test: give one of them"):
+        twinpix.dedupe(
+            datasets.DatasetDict({name: datasets.Dataset.from_dict({"image": []}) for name in ("train", "test")})
+        )

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -241,6 +242,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.fetched += body
         kind, _, name = path.strip("/").partition("/")
         data = self.server.images.get(name)
+        if kind in ("nginx", "apache") and path.endswith("/"):
+            data = self._page(kind, name + "/" if name else "")
         if kind == "signed" and query != "signature=s3cr3t":
             self.send_error(403)
             return
@@ -256,9 +259,24 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Length", str(len(data)))
         self.send_header("ETag", f'"{hash(data):x}"')
+        if path.endswith("/"):
+            self.send_header("Content-Type", "text/html")
         self.end_headers()
         if body:
             self.wfile.write(data[: len(data) // 2] if left and kind == "cut" else data)
+
+    def _page(self, kind: str, folder: str) -> bytes | None:
+        """Return the page that this server shows for a folder; None if there is no such folder."""
+        below = [name.removeprefix(folder) for name in self.server.images if name.startswith(folder)]
+        links = sorted({f"{name.split('/')[0]}/" if "/" in name else name for name in below})
+        if kind == "nginx":
+            links += ["../", "./", f"/{kind}/gone.png", f"http://127.0.0.2/{kind}/other.png"]
+        else:  # an absolute link to the folder above, and links to the page in another order
+            links += ["/" + f"{kind}/{folder}".rstrip("/").rpartition("/")[0] + "/", "?C=N;O=D", "?C=M;O=A"]
+        if not folder:
+            links.append("gone.png")
+        text = "".join(f'<a href="{link}">{link}</a>' for link in links)
+        return f"<html><body>{text}</body></html>".encode() if below else None
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -285,6 +303,53 @@ def test_images_of_a_web_server(web: _Server) -> None:
     report = twinpix.find(names, method="phash:size=16", store=None, workers=1)
     assert [{m.path for m in g.members} for g in report.groups] == [set(names[:2])]
     assert [(f.path, f.stage) for f in report.failures] == [(names[3], "list")]
+
+
+@pytest.mark.parametrize("kind", ["nginx", "apache"])
+def test_the_pages_of_a_web_server_are_followed(web: _Server, kind: str, folder: Path) -> None:
+    """Each page once, never one above the folder; images have their sizes, which decide about the keeper."""
+    report = twinpix.find(url(web, kind, ""), method="phash:size=16", store=None, workers=1)
+    local = twinpix.find(folder, method="phash:size=16", store=None, workers=1)
+    at = len(url(web, kind, ""))
+    assert report.counts.images == local.counts.images == len(web.images) - 2
+    assert report.counts.bytes == local.counts.bytes
+    assert [[(m.path[at:], m.size) for m in g.members] for g in report.groups] == [
+        [(os.path.relpath(m.path, folder), m.size) for m in g.members] for g in local.groups
+    ]
+    assert [f.path[at:] for f in report.failures] == ["broken.jpg", "gone.png"]
+    pages = [path for path in web.asked if path.endswith("/")]
+    assert sorted(pages) == sorted(f"/{kind}/{name}" for name in ("", "a/", "b/"))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("*.png", {"third.png", "gone.png"}),
+        ("*/*.jpg", {"b/first.jpg", "b/half.jpg"}),
+        ("b/*", {"b/first.jpg", "b/second.png", "b/half.jpg"}),
+        ("**/*.jpg", {"broken.jpg", "b/first.jpg", "b/half.jpg"}),
+    ],
+)
+def test_a_pattern_of_a_web_server(web: _Server, pattern: str, names: set[str]) -> None:
+    listed = [uri for uri, _ in storage.list_objects(url(web, "nginx", pattern))]
+    assert listed == sorted(url(web, "nginx", name) for name in names)
+
+
+def test_what_went_wrong_with_a_web_server_is_said(web: _Server, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        closed = f"http://127.0.0.1:{free.getsockname()[1]}/a.tar"
+        said = {
+            closed: "the store does not answer: no connection",
+            url(web, "signed", "third.png"): "permission denied; check the credentials",
+            url(web, "ok", "none.png"): "no such object; check the URL",
+            url(web, "nginx", "none/"): "no such object; check the URL",
+        }
+        assert run(["find", *said, "--no-store"]) == 11
+    out, err = capsys.readouterr()
+    for name, why in said.items():
+        assert f"  {name}: {why}\n" in out
+    assert "no image was compared" in err
 
 
 def test_an_image_is_fetched_once(web: _Server) -> None:

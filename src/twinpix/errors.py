@@ -11,7 +11,7 @@ class Exit(IntEnum):
     USAGE = 2
     REFUSED = 3  # an action, or writing a result, was refused or failed
     FOUND = 10  # duplicates found and --fail-if-found was given, also when images failed
-    NOTHING_COMPARED = 11  # --fail-if-found or --strict was given, and there was no image to compare
+    NOTHING_COMPARED = 11  # no image could be read, or there is none and --fail-if-found or --strict was given
     INTERRUPTED = 130
 
 

@@ -17,7 +17,8 @@ EPILOG = (
     "Exit codes: 0 done; 1 some images failed and --strict was given, or --copy-kept left files behind; 2 wrong use; "
     "3 a result could not be written or an action was refused; "
     "10 duplicates found and --fail-if-found was given; "
-    "11 no image was compared and --fail-if-found or --strict was given; 130 stopped by Ctrl-C."
+    "11 no image was compared, because none could be used, or --fail-if-found or --strict was given; "
+    "130 stopped by Ctrl-C."
 )
 
 _KEPT = "what was computed is in the store; run the same command to continue"

@@ -40,23 +40,23 @@ class Text:
 
 def summary(report: Report) -> str:
     """Summarise a report in a few lines."""
-    c = report.counts
-    lines = [
-        f"{plural(c.images, 'image')} ({bytes_text(c.bytes)}): "
-        + (
-            f"{plural(c.groups, 'group')} of copies, {plural(c.discards, 'duplicate')}, "
-            f"{bytes_text(c.bytes_reclaimable)} to reclaim"
-            if c.groups
-            else "no duplicates"
-        )
-    ]
-    if bound := _count_bound(report):
-        who, verb = ("it or its keeper is", "is") if bound == 1 else ("they or their keepers are", "are")
-        lines.append(f"{plural(bound, 'further duplicate')} {verb} not in these counts: {who} in an archive or store")
+    c, bound = report.counts, _count_bound(report)
+    found = f"{plural(c.groups, 'group')} of copies, {plural(c.discards + bound, 'duplicate')}"
+    if c.discards or not bound:
+        found += f", {bytes_text(c.bytes_reclaimable)} to reclaim"
+    lines = [f"{plural(c.images, 'image')} ({bytes_text(c.bytes)}): {found if c.groups else 'no duplicates'}"]
+    if bound:
+        which = "they, or their keepers, are" if bound > 1 else "it, or its keeper, is"
+        if c.discards:
+            which = f"{bound} of them, or their keepers, are" if bound > 1 else "1 of them, or its keeper, is"
+        lines.append(f"{which} in an archive or store, where no image is changed in place")
         if any(in_container(member.path) for group in report.groups for member in group.redundant):
             lines.append("resolve --export writes archives and tables again without duplicates, --list lists these")
         if any(is_remote(member.path) for group in report.groups for member in group.redundant):
-            lines.append("resolve --move URL, as s3://bucket/duplicates, moves objects within their store")
+            lines.append(
+                "resolve --move URL, as s3://bucket/duplicates, moves objects within their store (not of web servers); "
+                "--list lists these"
+            )
     if report.table and report.groups:
         lines.append("resolve --export writes the table again without the rows of duplicates")
     if report.guarded:

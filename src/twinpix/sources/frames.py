@@ -17,11 +17,15 @@ def is_frame(data: object) -> bool:
 def pairs_of(data: Any, column: str = "", id: str = "") -> Iterator[tuple[Any, Any]]:
     """Yield an id and an image for each row: the number of the row, or the value of the column `id`.
 
-    Raises `UsageError` for another kind of data, and if there is no such column.
+    Raises `UsageError` for another kind of data, such as a dictionary of data sets, and if there is no such column.
     """
     if not is_frame(data):
         raise UsageError(
             f"data is a datasets.Dataset, a pandas or polars data frame, or an Arrow table, not {type(data).__name__}"
+        )
+    if isinstance(data, dict):  # datasets.DatasetDict
+        raise UsageError(
+            f"data has the splits {', '.join(map(str, data))}: give one of them, or find in the saved folder"
         )
     library = type(data).__module__.partition(".")[0]
     images = _values(data, library, column or _DEFAULT_COLUMN)

@@ -361,6 +361,8 @@ def list_objects(url: str) -> list[tuple[str, Status]] | Status:
     """
 
     def find(fs: Any, path: str) -> dict[str, dict[str, Any]] | Status:
+        if web.is_web(fs) and ("*" in path or path.endswith("/")):
+            return {name: {} for name in web.links(fs, path)}
         if "*" in path:
             return {name: info for name, info in fs.glob(path, detail=True).items() if info.get("type") == "file"}
         info = fs.info(path)
@@ -374,8 +376,18 @@ def list_objects(url: str) -> list[tuple[str, Status]] | Status:
         return found
     fs, _ = file_system(url)
     scheme = url.partition("://")[0]
-    named = [(f"{scheme}://{fs.unstrip_protocol(name).partition('://')[2]}", info) for name, info in found.items()]
-    return [(name, remote_status(name, info)) for name, info in sorted(named, key=lambda each: each[0])]
+    named = sorted((f"{scheme}://{fs.unstrip_protocol(name).partition('://')[2]}", name) for name in found)
+    if web.is_web(fs):  # its pages name no sizes
+        return list(zip([url for url, _ in named], ahead(_status_if_there, [url for url, _ in named]), strict=True))
+    return [(url, remote_status(url, found[name])) for url, name in named]
+
+
+def _status_if_there(url: str) -> Status:
+    """Return the status of an object; without version and size if the store does not tell: reading it says why."""
+    try:
+        return remote_status(url, info_of(url))
+    except ImageError:
+        return Status(UNKNOWN, 0, 0, False)
 
 
 def ahead(call: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
@@ -425,13 +437,14 @@ def _repeated(fs: Any, call: Callable[[], Result]) -> Result:
             return call()
         except ImageError:
             raise
-        except (FileNotFoundError, IsADirectoryError):
-            raise ImageError("read", "no such object; check the URL") from None
-        except PermissionError:
-            raise ImageError("read", "permission denied; check the credentials", lasting=False) from None
         except Exception as error:  # noqa: BLE001 - each library of a store has its own errors
-            if not _may_pass(error) or attempt == tries:
-                raise ImageError("read", _reason(error), lasting=False) from None
+            fault = web.cause(error) if web.is_web(fs) else error
+            if isinstance(fault, FileNotFoundError | IsADirectoryError):
+                raise ImageError("read", "no such object; check the URL") from None
+            if isinstance(fault, PermissionError) or getattr(fault, "status", 0) in (401, 403):
+                raise ImageError("read", "permission denied; check the credentials", lasting=False) from None
+            if not _may_pass(fault) or attempt == tries:
+                raise ImageError("read", _reason(fault), lasting=False) from None
         time.sleep(_PAUSE * 2 ** (attempt - 1))
     raise AssertionError
 

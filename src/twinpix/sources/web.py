@@ -1,6 +1,8 @@
-"""Read an object of a web server as a whole, and no more of it than the server has announced."""
+"""Objects of web servers: those that a page links to, and the bytes of one, no more than the server has announced."""
 
+import re
 from typing import Any
+from urllib.parse import urljoin
 
 from twinpix.errors import ImageError
 from twinpix.sources.base import BOMB_BYTES
@@ -11,6 +13,44 @@ _PART = 1 << 20  # bytes that are read at once
 def is_web(fs: Any) -> bool:
     """True for the file system of web servers, by the schemes that it is for."""
     return "http" in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol)
+
+
+def cause(error: Exception) -> Exception:
+    """Return what went wrong: fsspec says of each error of a web server that there is no such object."""
+    inner = error.__cause__
+    if isinstance(error, FileNotFoundError) and isinstance(inner, Exception):
+        return error if getattr(inner, "status", 0) in (404, 410) else inner
+    return error
+
+
+def links(fs: Any, url: str) -> list[str]:
+    """Return the objects below a folder, or that match a URL with `*`, by the links of its pages; in order of name.
+
+    Each page is read once, and only pages below the folder. Raises the errors of aiohttp.
+    """
+    folder = url.partition("*")[0].rpartition("/")[0] + "/"
+    deepest = None if "**" in url or "*" not in url else url.count("/")
+    found, seen, pages = set[str](), {folder}, [folder]
+    while pages:
+        for name in _links_of(fs, pages.pop(), folder):
+            if not name.endswith("/"):
+                found.add(name)
+            elif name not in seen and (deepest is None or name.count("/") <= deepest):
+                seen.add(name)
+                pages.append(name)
+    return sorted(found if "*" not in url else filter(_pattern(url).match, found))
+
+
+def _links_of(fs: Any, page: str, folder: str) -> list[str]:
+    """Return what a page links to below a folder, but not the page itself, as in another order of its rows."""
+    names = [urljoin(page, str(name).removeprefix(page)) for name in fs.ls(page, detail=False)]
+    return [name for name in names if name.startswith(folder) and name.partition("?")[0].rstrip("/") + "/" != page]
+
+
+def _pattern(url: str) -> re.Pattern[str]:
+    from fsspec.utils import glob_translate
+
+    return re.compile(glob_translate(url))
 
 
 def fetch(fs: Any, url: str, size: int) -> bytes:

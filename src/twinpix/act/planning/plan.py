@@ -128,7 +128,10 @@ def _check_options(only: Collection[str], sidecars: str | bool) -> None:
 
 
 INSTEAD_OF_CHANGING = "--export writes archives again without their duplicates, --list lists these"
-INSTEAD_IN_STORES = "--move URL, such as --move s3://bucket/duplicates, moves objects within their store"
+INSTEAD_IN_STORES = (
+    "--move URL, such as --move s3://bucket/duplicates, moves objects within their store (not of web servers), "
+    "and --list lists these"
+)
 _IN_STORE = f"is an object of a store: {INSTEAD_IN_STORES}"
 _IN_CONTAINER = f"is inside an archive; twinpix never changes archives: {INSTEAD_OF_CHANGING}"
 _INSTEAD = "another image of its group is copied"

@@ -77,6 +77,7 @@ def query(
             print("no copy found")
     if failures:
         typer.echo(f"twinpix: {plural(len(failures), 'file')} could not be used", err=True)
+        common.print_failures(failures)
     return Exit.FOUND if fail_if_found and hits else Exit.DONE
 
 

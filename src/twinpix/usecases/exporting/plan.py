@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from twinpix.errors import ImageError, RefusedError, UsageError, system_reason
-from twinpix.formats import claims_image
+from twinpix.formats import claims_image, suffix
 from twinpix.model import Relation, Report, is_remote
 from twinpix.sources.base import Source
 from twinpix.sources.redundant import Left, Places, Redundant, redundant_images
@@ -22,7 +22,8 @@ from twinpix.usecases.exporting.shards import ExportPlan, Sample, Shard, key_of
 from twinpix.usecases.exporting.tables import NamedRows, named_rows, samples_of_rows
 
 NONE_NAMED = (
-    "--export writes archives and tables again, and the report names none; use --move, --copy-kept or another action"
+    "--export writes archives and tables again, and the report names none; "
+    "use --move, --copy-kept, --list or another action"
 )
 
 
@@ -40,7 +41,8 @@ def plan_export(
         source: Path of the report, for the journal.
 
     Raises:
-        UsageError: The report names no container and no table, the table cannot be read, or a relation is unknown.
+        UsageError: The report names no container and no table, the table cannot be read, a relation is unknown, or the
+            target is named like a file that is written.
         RefusedError: Two files would get one target, a source would be its own target, or the rows of the table name
             other images than in `find`.
     """
@@ -92,6 +94,7 @@ def plan_export(
             continue
         column = table.column if file == table.path else ""
         plan.shards.append(Shard(file, names[file], status.size, status.version, count, samples, column))
+    _require_folder(plan)
     _require_free_targets(plan)
     return replace(
         plan,
@@ -232,6 +235,18 @@ def _relative_names(files: list[str], in_splits: Collection[str] = ()) -> dict[s
                 f"{other} and {file} would both be written to {name} in the target: export them with two reports"
             )
     return names
+
+
+def _require_folder(plan: ExportPlan) -> None:
+    """Raise `UsageError` for a target with the suffix of a file that is to be written: it would become a folder."""
+    target = plan.target.rstrip("/")
+    end = suffix(target)
+    if end and not os.path.isdir(target) and any(suffix(shard.target) == end for shard in plan.shards):
+        name = target.rpartition("/" if is_remote(target) else os.sep)[2]
+        raise UsageError(
+            f"--export writes files into a folder, and {name} is named like one of them; name a folder, such as "
+            f"{name[: -len(end)]}"
+        )
 
 
 def _require_free_targets(plan: ExportPlan) -> None:
