@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 import twinpix
+from drawings import draw
 from libraries import (
     Tree,
     act_with,
@@ -179,6 +180,34 @@ def test_exactly_one_action(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -
     assert f"there are: {', '.join(plugins.names('actions'))}" in capfd.readouterr().err
     assert run(["resolve", path, "--action", "move:to=else,where"]) == 2
     assert run(["resolve", path, "--action", "trash"]) == 0
+
+
+def test_resolve_finds_first(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Of images instead of a report; the second time, files of an earlier run are as they are now."""
+    photos = tmp_path / "photos.d"
+    photos.mkdir()
+    for name, size in {"a.png": (300, 200), "b.png": (300, 200), "c.png": (150, 100)}.items():
+        draw("scene", 1, (300, 200)).resize(size).save(photos / name)
+    draw("scene", 2, (300, 200)).save(photos / "d.png")
+    before = tree(photos)
+    assert run(["resolve", "photos.d", "--move", "out"]) == 0
+    assert "2 files to move" in capfd.readouterr().out
+    assert tree(photos) == before
+    assert run(["resolve", "photos.d", "--move", "out", "--apply", "--json"]) == 0
+    out, err = capfd.readouterr()
+    done = json.loads(out)["done"]
+    assert done["files"] == 2
+    assert "4 images (" in err
+    assert sorted(os.listdir(photos)) == ["a.png", "d.png"]
+    draw("scene", 2, (300, 200)).save(photos / "e.png")
+    assert run(["resolve", str(photos), "--list", "-"]) == 0
+    assert capfd.readouterr().out == f"{photos / 'e.png'}\n"
+    (photos / "e.png").unlink()
+    assert run(["undo", done["journal"]]) == 0
+    assert {name: row[0] for name, row in tree(photos).items()} == {name: row[0] for name, row in before.items()}
+    for name in ("none", "none.json"):
+        assert run(["resolve", name, "--trash"]) == 2
+        assert f"cannot read the report {name}" in capfd.readouterr().err
 
 
 def test_a_plan_as_json(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -646,7 +675,7 @@ def test_a_report_of_another_format_is_recognised(
 ) -> None:
     library(tmp_path, 1)
     path = tmp_path / name
-    assert run(["find", "--fast", str(tmp_path / "photos"), "--no-store", "-o", str(path)]) == 0
+    assert run(["find", "--fast", str(tmp_path / "photos"), "--no-store", "-o", str(path)]) == 11
     capfd.readouterr()
     assert run(["resolve", str(path), "--trash"]) == 3
     message = f"twinpix: {path}: this {kind} cannot be read, only a JSON report can; save the result of find"

@@ -446,7 +446,7 @@ def test_folders_are_searched_first_and_the_report_is_in_the_users_folder(report
     with served(report.parent / "photos", env=home) as server, server.client() as client:
         assert server.head(client)["groups"] == 3
     assert server.process.returncode == 0
-    assert len(list((tmp_path / "home" / "state" / "twinpix" / "reviews").glob("photos-*.json"))) == 1
+    assert len(list((tmp_path / "home" / "state" / "twinpix" / "reports").glob("photos-*.json"))) == 1
 
 
 def test_before_the_report_is_there_the_page_is_told_so_and_ctrl_c_ends_the_search(report: Path) -> None:

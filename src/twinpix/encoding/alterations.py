@@ -48,9 +48,9 @@ def evidence_reader(session: Session, images: Images) -> EvidenceReader:
     """Return a function that reads the pixel evidence of contents at full size, and keeps it in the store."""
 
     def read(numbers: Iterable[ContentId]) -> dict[ContentId, Evidence]:
-        chosen = sorted(numbers)
+        chosen, rows = images.in_order(numbers)
         encoder = Encoder(session, [PixelEvidence()])
-        digests = encoder.encode(images.refs.take(images.first()[chosen]))
+        digests = encoder.encode(images.refs.take(rows))
         out = {}
         for number, digest in zip(chosen, digests, strict=True):
             if digest == images.contents.digest(number) and (code := encoder.result(digest).code):

@@ -51,6 +51,12 @@ class Images(NamedTuple):
         files = zip(self.contents.numbers(), rows.tolist(), self.refs.sizes[rows].tolist(), strict=True)
         return [File(self.refs.uris[row], self.contents.digest(number), size) for number, row, size in files]
 
+    def in_order(self, numbers: Iterable[ContentId]) -> tuple[list[ContentId], NDArray[np.int64]]:
+        """Return these contents in the order of their first files, in which they are read, and these files."""
+        first, unique = self.first(), sorted(set(numbers))
+        chosen = sorted(unique, key=first.__getitem__)
+        return chosen, first[chosen] if chosen else np.empty(0, np.int64)
+
     def files_where(self, which: NDArray[np.bool_]) -> list[FileRow]:
         """Return the files whose content is marked in `which`, `(contents,)`."""
         return [FileRow(file) for file in np.flatnonzero(which[self.content]).tolist()]
@@ -61,7 +67,10 @@ class Images(NamedTuple):
 
 
 def gather(refs: Refs, encoder: Encoder) -> Images:
-    """Encode the files and return those that are images, with their contents."""
+    """Encode the files and return those that are images, with their contents.
+
+    Contents are numbered in the order of their digests: pairs, groups and relations then do not depend on names.
+    """
     digests = encoder.encode(refs)
     failed = {failure.path for failure in encoder.failures}
     rows, content = array("q"), array("q")
@@ -83,17 +92,20 @@ def gather(refs: Refs, encoder: Encoder) -> Images:
         rows.append(row)
         content.append(number)
     files, numbers = refs.take(np.array(rows, dtype=np.int64)), np.array(content, dtype=np.int64)
-    return Images(files, numbers, contents, failures, other_files, undecoded)
+    order = contents.order()
+    places = np.argsort(order)
+    return Images(files, places[numbers], contents.take(order.tolist()), failures, other_files, undecoded)
 
 
 def digest_pixels(session: Session, images: Images, numbers: Iterable[ContentId]) -> None:
     """Compute the digests of these contents' pixels at full size, except those that are known or damaged."""
     contents, damaged = images.contents, images.contents.column("damaged")
-    chosen = [number for number in sorted(numbers) if contents.pixels(number) is None and not damaged[number]]
+    chosen = [number for number in numbers if contents.pixels(number) is None and not damaged[number]]
     if not chosen:
         return
     encoder = Encoder(session, [fingerprints.make("pixels")])
-    digests = encoder.encode(images.refs.take(images.first()[chosen]))
+    chosen, rows = images.in_order(chosen)
+    digests = encoder.encode(images.refs.take(rows))
     for number, digest in zip(chosen, digests, strict=True):
         if digest == contents.digest(number):  # else the file has changed: leave its pixels unknown
             contents.set_pixels(number, encoder.result(digest).code)

@@ -303,5 +303,6 @@ def scenes(images: Images, pairs: MatchedPairs, method: Fingerprint) -> list[Mat
         if verified.verdict.relation == "similar-scene":
             a, b = images.refs.uris[first[i]], images.refs.uris[first[j]]
             gap = round(1 - verified.verdict.agrees, DIGITS) if method.proposes else None
-            out.append(_match(a, b, gap, verified.verdict, verified.stage, same_code=False))
+            one = _match(a, b, gap, verified.verdict, verified.stage, same_code=False)
+            out.append(one if first[i] < first[j] else one.swap_images())
     return sorted(out, key=lambda match: (match.a, match.b))

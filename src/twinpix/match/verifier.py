@@ -269,6 +269,7 @@ class Verifier:
             _Item(key, self.files[one.a], self.files[one.b], one.guess, one.exact, one.via, one.before)
             for key, one in wanted.items()
         ]
+        items.sort(key=lambda item: (item.a.path, item.b.path))  # as the files lie in their folders and archives
         failed: dict[str, str] = {}
         opencv()  # loaded once in the parent, not by every worker
         progress = self.session.progress

@@ -133,7 +133,7 @@ def find(
     target.write(found)
     if fail_if_found and found.groups:
         return Exit.FOUND
-    if (fail_if_found or strict or found.failures) and not found.counts.images:
+    if (fail_if_found or strict or (found.failures and not found.groups)) and not found.counts.images:
         print("twinpix: no image was compared", file=sys.stderr)
         return Exit.NOTHING_COMPARED
     if strict and found.failures:

@@ -1,5 +1,6 @@
 """`twinpix resolve`."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ import typer
 
 import twinpix
 from twinpix import plugins
-from twinpix.cli import acting, common
+from twinpix.cli import acting, common, finding
 from twinpix.errors import Exit, UsageError
 from twinpix.model import is_remote
 from twinpix.sources.credentials import show_url
@@ -26,7 +27,10 @@ _CHOICES = (
 
 
 def resolve(
-    report: Annotated[str, typer.Argument(metavar="REPORT", help="A JSON report of find.")],
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="REPORT|PATH...", help="A JSON report of find, or what find takes: then it runs first."),
+    ],
     trash: Annotated[bool, typer.Option("--trash", help="Move duplicates to the system trash.")] = False,
     move: Annotated[
         str | None,
@@ -118,7 +122,7 @@ def resolve(
     store: common.StoreOption = None,
     no_store: common.NoStoreOption = False,
 ) -> int:
-    """Print the plan of an action on the duplicates of a report, and with --apply carry it out.
+    """Print the plan of an action on duplicates, and with --apply carry it out.
 
     Every file is checked immediately before its step: a file that changed since find is left alone. The keeper of each
     group stays, nothing is overwritten, and undo reverses all actions but --delete. Groups that you decided in review,
@@ -140,6 +144,7 @@ def resolve(
             raise UsageError(f"{refused} cannot be combined with {name}")
         from twinpix.cli import exporting
 
+        report = _find_first(paths, options, as_json=as_json or list_to == "-")
         found = _report(report, keep, stricter, options)
         if export is not None:
             source = os.path.abspath(report)
@@ -153,6 +158,7 @@ def resolve(
             raise UsageError(f"{refused} cannot be combined with --move URL")
         from twinpix.cli import objects
 
+        report = _find_first(paths, options, as_json=as_json)
         found = _report(report, keep, stricter, options)
         only_these, at = _relations(only), os.path.abspath(report)
         kind = sidecars.value
@@ -169,6 +175,7 @@ def resolve(
         raise UsageError("--show needs --interactive: give both")
     if as_json and interactive:
         raise UsageError("--json cannot be combined with --interactive, which prints for people")
+    report = _find_first(paths, options, as_json=as_json)
     found = _report(report, keep, stricter, None if interactive else options)
     decided = dialogue.ask_user(found, options, show=show) if interactive else None
     with session.open_run(report, plugins.name_of(act), actions.options_of(act), path=journal, apply=apply) as run:
@@ -200,6 +207,19 @@ def resolve(
     else:
         sys.stdout.writelines(f"{line}\n" for line in plan_text.result(plan, outcome))
     return outcome_text.exit_code(outcome)
+
+
+def _find_first(paths: list[str], options: "Options", *, as_json: bool) -> str:
+    """Return the path of the report; of images to find first, that of a new one.
+
+    With `as_json` the standard output is kept for the result.
+    """
+    if finding.is_report(paths):
+        return paths[0]
+    from twinpix.progress.terminal import progress
+
+    with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
+        return finding.find_report(paths, options, progress())
 
 
 def _report(path: str, keep: str | None, stricter: float | None, options: "Options | None") -> "Report":

@@ -1,18 +1,13 @@
 """`twinpix review`."""
 
-import os
 from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from twinpix.cli import acting, common
+from twinpix.cli import acting, common, finding
 from twinpix.errors import Exit, UsageError
-
-if TYPE_CHECKING:
-    from twinpix.encoding.options import Options
-    from twinpix.progress import Progress
 
 
 def review(
@@ -48,30 +43,6 @@ def review(
         acting.say(f"{host} is not this machine alone: whoever has the link sees the images and can move them")
     given: dict[str, object] = {"store": store, "no_store": no_store}
     options = common.options(given)
-    report = paths[0] if len(paths) == 1 and _is_report(paths[0]) else partial(_find, paths, options)
+    report = paths[0] if finding.is_report(paths) else partial(finding.find_report, paths, options)
     serve(report, options, host=host, port=port, browser=not no_open, progress=progress())
     return Exit.DONE
-
-
-def _is_report(path: str) -> bool:
-    return os.path.isfile(path) and path.lower().endswith(".json")
-
-
-def _find(paths: list[str], options: "Options", progress: "Progress") -> str:
-    """Find the copies with the default options, and return the report, which is in the user's own folder."""
-    import hashlib
-
-    import platformdirs
-
-    import twinpix
-    from twinpix.report.text import summary
-
-    found = twinpix.find(paths, options, progress=progress)
-    print(summary(found), end="")
-    mark = hashlib.blake2b("\0".join(found.roots).encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
-    folder = os.path.join(platformdirs.user_state_dir("twinpix", appauthor=False), "reviews")
-    os.makedirs(folder, mode=0o700, exist_ok=True)
-    report = os.path.join(folder, f"{os.path.basename(os.path.normpath(paths[0]))[:60]}-{mark}.json")
-    found.save(report, force=True)
-    print(f"report: {report}")
-    return report

@@ -1,0 +1,96 @@
+"""Renamed and reordered files give the same groups, relations and numbers: pairs are oriented by content."""
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageEnhance, ImageFilter, ImageOps
+
+import twinpix
+from drawings import draw
+from twinpix.encoding.content_table import ContentTable
+from twinpix.model import Match, Report
+from twinpix.store import Result
+
+_EDITS = {
+    "half": lambda image: image.resize((image.width // 2, image.height // 2)),
+    "crop": lambda image: image.crop((30, 20, image.width - 50, image.height - 40)),
+    "flip": ImageOps.mirror,
+    "turn": lambda image: image.rotate(90, expand=True),
+    "grey": ImageOps.grayscale,
+    "blur": lambda image: image.filter(ImageFilter.GaussianBlur(2)),
+    "bright": lambda image: ImageEnhance.Brightness(image).enhance(1.3),
+    "frame": lambda image: ImageOps.expand(image, 25, "white"),
+    "tilt": lambda image: image.rotate(4, Image.Resampling.BICUBIC, expand=True),
+}
+
+
+@pytest.fixture(scope="module")
+def copies(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    root, out = tmp_path_factory.mktemp("copies"), []
+    for seed in range(4):
+        image = draw("scene" if seed % 2 else "street", seed, (400, 300))
+        for name, edit in {"same": lambda image: image, **_EDITS}.items():
+            out.append(root / f"{seed}-{name}.png")
+            edit(image).save(out[-1])
+    return out
+
+
+def _found(copies: list[Path], folder: Path, seed: int, method: str) -> Report:
+    """Find in a folder that has the files under other names."""
+    folder.mkdir()
+    numbers = list(range(len(copies)))
+    random.Random(seed).shuffle(numbers)
+    for number, path in zip(numbers, copies, strict=True):
+        (folder / f"{number:03}.png").write_bytes(path.read_bytes())
+    return twinpix.find(folder, method=method, store=None, workers=2)
+
+
+def _by_content(report: Report) -> list[object]:
+    """Return groups and matches by the digests of their images, each match in one direction."""
+    digests = {member.path: member.digest for group in report.groups for member in group.members}
+    digests |= {image.path: image.digest for image in report.unique or ()}
+
+    def of(match: Match) -> tuple[object, ...]:
+        one = match if digests[match.a] < digests[match.b] else match.swap_images()
+        return (digests[one.a], digests[one.b], one.relation, one.detail, one.back, one.agrees, one.points, one.tier)
+
+    groups = [(sorted(digests[m.path] for m in g.members), sorted(map(of, g.matches))) for g in report.groups]
+    return [sorted(groups), sorted(map(of, report.similar))]
+
+
+@pytest.mark.parametrize("method", ["cascade", "phash:size=16"])
+def test_names_decide_nothing(copies: list[Path], tmp_path: Path, method: str) -> None:
+    first, second = (_found(copies, tmp_path / str(seed), seed, method) for seed in (1, 2))
+    assert len(first.groups) >= 4
+    assert _by_content(first) == _by_content(second)
+
+
+def test_contents_in_another_order() -> None:
+    """The columns of `take` are those of the slow way: one content after the other."""
+    table, random_ = ContentTable(), np.random.default_rng(3)
+    for number in range(40):
+        code, digest = random_.bytes(8), random_.bytes(15) + b"\0"
+        pixels = random_.bytes(16) if number % 3 else None
+        result = Result(
+            code,
+            number,
+            2 * number,
+            "JPEG" if number % 2 else "PNG",
+            number % 5 == 0,
+            7,
+            pixels,
+            traits="é"[: number % 2],
+        )
+        table.add(digest, result)
+    order = table.order()
+    assert [table.digest(number) for number in order.tolist()] == sorted(map(table.digest, table.numbers()))
+    taken, slow = table.take(order.tolist()), ContentTable()
+    for number in order.tolist():
+        slow.add(table.digest(number), table[number])
+    assert [taken.digest(number) for number in taken.numbers()] == [slow.digest(number) for number in slow.numbers()]
+    assert [taken[number] for number in taken.numbers()] == [slow[number] for number in slow.numbers()]
+    assert np.array_equal(taken.codes(8), slow.codes(8))
+    assert len(table.take([])) == 0
+    assert len(ContentTable().take(ContentTable().order().tolist())) == 0
