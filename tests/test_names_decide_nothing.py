@@ -1,6 +1,7 @@
 """Renamed and reordered files give the same groups, relations and numbers: pairs are oriented by content."""
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from twinpix.encoding.content_table import ContentTable
 from twinpix.model import Match, Report
 from twinpix.store import Result
 
-_EDITS = {
+_EDITS: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "same": lambda image: image,
     "half": lambda image: image.resize((image.width // 2, image.height // 2)),
     "crop": lambda image: image.crop((30, 20, image.width - 50, image.height - 40)),
     "flip": ImageOps.mirror,
@@ -31,7 +33,7 @@ def copies(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     root, out = tmp_path_factory.mktemp("copies"), []
     for seed in range(4):
         image = draw("scene" if seed % 2 else "street", seed, (400, 300))
-        for name, edit in {"same": lambda image: image, **_EDITS}.items():
+        for name, edit in _EDITS.items():
             out.append(root / f"{seed}-{name}.png")
             edit(image).save(out[-1])
     return out

@@ -331,8 +331,9 @@ def test_the_pages_of_a_web_server_are_followed(web: _Server, kind: str, folder:
     ],
 )
 def test_a_pattern_of_a_web_server(web: _Server, pattern: str, names: set[str]) -> None:
-    listed = [uri for uri, _ in storage.list_objects(url(web, "nginx", pattern))]
-    assert listed == sorted(url(web, "nginx", name) for name in names)
+    found = storage.list_objects(url(web, "nginx", pattern))
+    assert isinstance(found, list)
+    assert [uri for uri, _ in found] == sorted(url(web, "nginx", name) for name in names)
 
 
 def test_what_went_wrong_with_a_web_server_is_said(web: _Server, capsys: pytest.CaptureFixture[str]) -> None:
