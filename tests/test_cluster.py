@@ -19,6 +19,7 @@ from reviewing import copies
 from twinpix.errors import UsageError
 from twinpix.executors import Begin, Lost, address_of
 from twinpix.executors import cluster as executor_of_ray
+from twinpix.search import bands, joins
 
 ray = pytest.importorskip("ray", reason="needs Ray")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Ray's cluster of several nodes needs Linux or macOS")
@@ -61,6 +62,26 @@ def test_the_report_is_that_of_this_machine(cluster: Any, photos: Path) -> None:
     there = twinpix.find(photos, store=None, executor=f"ray:address={cluster.address}")
     assert len(here.groups) == 12
     assert len(here.failures) == 1
+    assert plain(there) == plain(here)
+
+
+@pytest.mark.parametrize("method", ["phash:size=16", "cascade"])
+def test_codes_are_compared_on_the_cluster(
+    cluster: Any, photos: Path, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = twinpix.find(photos, store=None, method=method)
+    monkeypatch.setattr(joins, "WORTH_SENDING", -1.0)  # else only searches of seconds are sent
+    monkeypatch.setattr(joins, "SMALL", 0)
+    monkeypatch.setattr(bands, "_NEGLIGIBLE", 0.0)
+    tasks, run_there = list[str](), executor_of_ray.OnRay.map
+
+    def noting(executor: Any, task: Any, batches: Any) -> Any:
+        tasks.append(type(task).__name__)
+        return run_there(executor, task, batches)
+
+    monkeypatch.setattr(executor_of_ray.OnRay, "map", noting)
+    there = twinpix.find(photos, store=None, method=method, executor=f"ray:address={cluster.address}")
+    assert tasks.count("JoinTask") >= (1 if method == "phash:size=16" else 3)  # the hash, and the codes of keypoints
     assert plain(there) == plain(here)
 
 

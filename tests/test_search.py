@@ -2,11 +2,13 @@
 
 import math
 import os
+import pickle
+import random
 import subprocess
 import sys
 import tempfile
 import tracemalloc
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,11 +21,14 @@ from numpy.typing import NDArray
 
 from amounts import amount
 from twinpix import plugins, search
-from twinpix.errors import OutputError, StoppedError, UsageError
+from twinpix.errors import OutputError, StoppedError, UsageError, WorkerError
+from twinpix.executors import Lost
+from twinpix.search import bands as banded
 from twinpix.search import external_sort, join, self_join
-from twinpix.search.backends import banded, cosine
-from twinpix.search.backends.banded import choose_bands, split
-from twinpix.search.base import Pairs, words
+from twinpix.search.backends import cosine
+from twinpix.search.bands import choose_bands, split
+from twinpix.search.base import Pairs, no_progress, words
+from twinpix.search.distributed import join_on
 from twinpix.search.kernels import projection_bound
 from twinpix.search.scheduler import TaskScheduler
 
@@ -91,6 +96,69 @@ def test_join_matches_the_definition(backend: str, seed: int, n: int, m: int, ra
     both = by_definition(codes, radius)
     expected = [(i, j - n, d) for i, j, d in both if i < n <= j]
     assert listed(join(queries, gallery, radius, backend)) == expected
+
+
+class Shuffled:
+    """Does the jobs of a join in another order, each as a worker would: with copies of its codes."""
+
+    size = 2
+
+    def __init__(self, seed: int) -> None:
+        self.seed, self.largest = seed, 0
+
+    def map(self, task: Any, batches: Iterable[Sequence[Any]]) -> Generator[tuple[Any, Any], None, None]:
+        jobs = [job for batch in batches for job in batch]
+        random.Random(self.seed).shuffle(jobs)
+        for job in jobs:
+            self.largest = max(self.largest, job.size)
+            yield job, pickle.loads(pickle.dumps(task))([pickle.loads(pickle.dumps(job))], lambda index: None)[0]
+
+
+@pytest.mark.usefixtures("bands")
+@settings(max_examples=amount(40, 400), deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(1, 90),
+    m=st.integers(0, 40),
+    width=st.sampled_from([1, 2, 8, 9, 16, 32]),
+    share=st.floats(0, 0.3),
+    chunk=st.integers(1, 40),
+)
+def test_a_distributed_join_is_the_oracle(seed: int, n: int, m: int, width: int, share: float, chunk: int) -> None:
+    """For any codes, widths, radii and sizes of chunks; no worker holds more than two chunks."""
+    radius = int(8 * width * share)
+    codes = near_codes(np.random.default_rng(seed), n + m, width, radius + 2)
+    queries, gallery = codes[:n], codes[n:]
+    for other, expected in ((None, self_join(queries, radius, "oracle")), (gallery, None)):
+        if other is not None and not m:
+            continue
+        workers, shares = Shuffled(seed), list[float]()
+        found = list(join_on(workers, queries, other, radius, shares.append, chunk))
+        pairs = sorted(row for block in found for row in listed(block))
+        assert pairs == listed(expected if expected is not None else join(queries, gallery, radius, "oracle"))
+        assert workers.largest <= 2 * chunk
+        assert shares == sorted(shares)
+
+
+def test_a_distributed_join_of_skewed_codes() -> None:
+    """Most codes in one bucket of each band: it is cut into chunks, and nothing is missed or found twice."""
+    rng = np.random.default_rng(8)
+    codes = near_codes(rng, 300, 8, 2)
+    codes[:200] = rng.integers(0, 2, (200, 8), dtype=np.uint8) << rng.integers(0, 8, (200, 8), dtype=np.uint8)
+    for radius in (0, 3, 9):
+        found = [row for block in join_on(Shuffled(1), codes, None, radius, no_progress, 16) for row in listed(block)]
+        assert sorted(found) == listed(self_join(codes, radius, "oracle"))
+        assert len(set(found)) == len(found)
+
+
+def test_a_lost_job_of_a_join_ends_the_run() -> None:
+    class Losing(Shuffled):
+        def map(self, task: Any, batches: Iterable[Sequence[Any]]) -> Generator[tuple[Any, Any], None, None]:
+            for job, _ in super().map(task, batches):
+                yield job, Lost(0, "took too long")
+
+    with pytest.raises(WorkerError, match="two parts of the codes could not be compared: took too long"):
+        list(join_on(Losing(1), np.zeros((4, 8), np.uint8), None, 2, no_progress))
 
 
 @pytest.mark.parametrize(
@@ -345,7 +413,8 @@ def test_a_simple_processor_gives_the_same_result(tmp_path: Path, request: pytes
     code = """
 import numpy as np
 from twinpix.search import self_join
-from twinpix.search.backends import banded, cosine
+from twinpix.search import bands as banded
+from twinpix.search.backends import cosine
 cosine._SMALL, banded._NEGLIGIBLE, banded._TILE_COST = 0, 0.0, 1e12
 rng = np.random.default_rng(0)
 vectors = (rng.normal(size=(20, 70))[np.arange(300) % 20] + 0.2 * rng.normal(size=(300, 70))).astype("f2")

@@ -26,6 +26,11 @@ class Session:
     executor: Executor
     progress: Progress
 
+    @property
+    def cluster(self) -> Executor | None:
+        """The executor if its workers are on other machines: long searches then run there too."""
+        return self.executor if self.executor.remote else None
+
 
 @contextmanager
 def open_session(options: Options, progress: Progress) -> Iterator[Session]:

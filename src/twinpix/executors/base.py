@@ -28,6 +28,10 @@ class Executor(Protocol):
     def size(self) -> int:
         """The largest number of batches that run at the same time."""
 
+    @property
+    def remote(self) -> bool:
+        """True if workers are on other machines: then long searches run there too."""
+
     def map(self, task: Task, batches: Iterable[Sequence[Any]]) -> Generator[tuple[Any, Any], None, None]:
         """Yield `(item, result)` in any order; `(item, Lost)` for an item that was given up.
 

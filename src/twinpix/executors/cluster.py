@@ -56,6 +56,11 @@ class OnRay:
         self._ray = _connect(self.address)
 
     @property
+    def remote(self) -> bool:
+        """True."""
+        return True
+
+    @property
     def size(self) -> int:
         """The number of cores of the cluster."""
         return max(1, int(self._ray.cluster_resources().get("CPU", 1)))

@@ -61,6 +61,11 @@ class Local:
     _checked: float = 0.0  # time of the last check of the memory
 
     @property
+    def remote(self) -> bool:
+        """False: a search uses the cores of this machine by threads."""
+        return False
+
+    @property
     def size(self) -> int:
         """The largest number of processes."""
         return self.workers or cores()

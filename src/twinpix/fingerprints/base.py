@@ -12,6 +12,7 @@ from twinpix import plugins
 from twinpix.errors import ImageError, UsageError
 from twinpix.imaging import Picture, decoder_name
 from twinpix.model import Bytes2D, Decode, DistanceUnit, Relation, Strictness
+from twinpix.search.base import Workers
 
 Array = NDArray[Any]
 
@@ -122,11 +123,13 @@ class Fingerprint(ABC):
         """Return the methods that it applies, the cheapest first; a method that is not composite returns itself."""
         return (Stage("", self, slice(None)),)
 
-    def candidates(self, codes: Bytes2D, of: int, on_progress: Callable[[float], None]) -> Candidates:
+    def candidates(
+        self, codes: Bytes2D, of: int, on_progress: Callable[[float], None], workers: Workers | None = None
+    ) -> Candidates:
         """Return candidate pairs of the images with the codes `(n, bytes)`, at least one of them among the first `of`.
 
         Only methods with `proposes` that are not composite implement it. `on_progress` receives the fraction done,
-        0 to 1. Raises `NotImplementedError` for other methods.
+        0 to 1. `workers` on other machines run long searches. Raises `NotImplementedError` for other methods.
         """
         raise NotImplementedError(f"{plugins.name_of(self)} proposes no pairs")
 

@@ -20,6 +20,7 @@ from twinpix.imaging import Picture
 from twinpix.localfeatures import keypoints
 from twinpix.localfeatures.keypoints import Keypoints, detect_keypoints, enlarge
 from twinpix.model import Bytes2D, Decode, Strictness
+from twinpix.search.base import Workers
 
 LEARNED = Path(__file__).parent / "models" / "local.npz"
 MIRROR = np.uint64(0xFFFFFFFF00000000)  # the bits that are inverted in a mirrored image
@@ -92,13 +93,19 @@ class Local(Proposer):
         if not candidates.is_compiled():
             candidates.load()
 
-    def candidates(self, codes: Bytes2D, of: int, on_progress: Callable[[float], None]) -> Candidates:
+    def candidates(
+        self, codes: Bytes2D, of: int, on_progress: Callable[[float], None], workers: Workers | None = None
+    ) -> Candidates:
         from twinpix.localfeatures.candidates import find_pairs
 
         sets = unpack_keypoints(codes)
         geometry = np.column_stack([sets.place, sets.size, sets.angle]).astype(np.float32)
         found = find_pairs(
-            (sets.starts, sets.codes, geometry, sets.image_sizes), int(MIRROR), of=of, on_progress=on_progress
+            (sets.starts, sets.codes, geometry, sets.image_sizes),
+            int(MIRROR),
+            of=of,
+            on_progress=on_progress,
+            workers=workers,
         )
         return Candidates(found.i, found.j, found.weight, found.change, sets.image_sizes)
 

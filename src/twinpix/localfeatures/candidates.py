@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.machine import cores
-from twinpix.search.base import OnProgress, no_progress
+from twinpix.search.base import OnProgress, Workers, no_progress
 from twinpix.search.joins import Search
 
 RADIUS = 4
@@ -57,12 +57,13 @@ def find_pairs(
     radius: int = RADIUS,
     enough: int = ENOUGH,
     on_progress: OnProgress = no_progress,
+    workers: Workers | None = None,
 ) -> ImagePairs:
     """Return the pairs of images whose keypoints match in code and agree in scale, orientation and position.
 
     `of`: only pairs with an image among the first `of` are returned (None: all). `mirror` marks the bits of a code that
     are inverted in a mirrored image. `enough` is the minimum number of inliers. The radius is reduced if the pairs of
-    codes within it would not fit in memory.
+    codes within it would not fit in memory. Long searches run on the `workers` of other machines.
     """
     from twinpix.localfeatures import wgc_voting as loops
 
@@ -73,7 +74,7 @@ def find_pairs(
     of = len(starts) - 1 if of is None else of
     asked = np.zeros(len(distinct), bool)
     asked[code[: starts[of]]] = True
-    links, linked = _link_codes(distinct, np.flatnonzero(asked), mirror, radius, on_progress)
+    links, linked = _link_codes(distinct, np.flatnonzero(asked), mirror, Join(radius, on_progress, workers))
     common = np.empty(len(distinct), np.float32)
     loops.count_matches(links, linked, posts, common)
     owner = np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))
@@ -131,7 +132,7 @@ def _by_code(
 
 
 def _link_codes(
-    distinct: NDArray[np.uint64], asked: NDArray[np.int64], mirror: int, radius: int, on_progress: OnProgress
+    distinct: NDArray[np.uint64], asked: NDArray[np.int64], mirror: int, join: "Join"
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Return the codes within the radius of each queried code, itself included, in CSR form.
 
@@ -139,8 +140,7 @@ def _link_codes(
     """
     from twinpix.localfeatures import wgc_voting as loops
 
-    radius = _affordable_radius(distinct, radius)
-    join = Join(radius, on_progress)
+    join.limit_radius(distinct)
     queries = distinct if len(asked) == len(distinct) else distinct[asked]
     mirrored = join.between(queries, distinct ^ np.uint64(mirror), asked)
     if len(asked) == len(distinct):
@@ -166,9 +166,13 @@ class Join:
     The pairs are in blocks of 32-bit numbers, as there may be a hundred million. Of one left code, the right ones rise.
     """
 
-    def __init__(self, radius: int, on_progress: OnProgress) -> None:
-        self._radius, self._on_progress = radius, on_progress
+    def __init__(self, radius: int, on_progress: OnProgress, workers: Workers | None = None) -> None:
+        self._radius, self._on_progress, self._workers = radius, on_progress, workers
         self._done = 0.0  # of the joins; they are the first half of the progress
+
+    def limit_radius(self, codes: NDArray[np.uint64]) -> None:
+        """Reduce the radius if the pairs of these codes within it would not fit in memory."""
+        self._radius = _affordable_radius(codes, self._radius)
 
     def between(self, queries: NDArray[np.uint64], codes: NDArray[np.uint64], of: NDArray[np.int64]) -> list[CodePairs]:
         """Return the pairs of queries and codes; `of` has the number of each query."""
@@ -199,7 +203,7 @@ class Join:
         """Return a search whose progress is one of `steps` equal parts of one of two joins."""
         begin = self._done
         self._done += 1 / steps
-        return Search("auto", lambda share: self._on_progress(0.25 * (begin + share / steps)))
+        return Search("auto", lambda share: self._on_progress(0.25 * (begin + share / steps)), workers=self._workers)
 
 
 def _parts(codes: NDArray[np.uint64]) -> list[slice]:

@@ -55,7 +55,8 @@ def calibrate(
     """Return the largest radius whose estimated precision is at least `precision`."""
     first, loosest, total = classes.first(), loosest_of(method), len(rows[0]) + len(rows[1])
     with verifier.session.progress.stage("compare", total):
-        search = Search(engine, Shares(verifier.session.progress, total, 2 if len(rows[1]) else 1))
+        shares = Shares(verifier.session.progress, total, 2 if len(rows[1]) else 1)
+        search = Search(engine, shares, workers=verifier.session.cluster)
         pairs = match(method.comparable(classes.codes), *rows, loosest, search)
     step = np.minimum((pairs.distance / loosest * _STEPS).astype(np.int64), _STEPS - 1)
     chosen = _sample_pairs(step)

@@ -98,7 +98,7 @@ def _by_codes(
         rank = _rank(images, classes, options) if options.link == "star" else None
         most = math.inf if rank is None else MOST
         on_progress = Shares(session.progress, len(contents), 2 if len(second) else 1)
-        engine = Search(settings.search, on_progress, most)
+        engine = Search(settings.search, on_progress, most, session.cluster)
         notes, begun, left_out = SearchNotes([], []), time.monotonic(), None
         try:
             matches = match(codes, first, second, radius, engine)

@@ -18,6 +18,7 @@ from twinpix.match.verifier import Verifier, guess_of_turn, guesses_of, invert_g
 from twinpix.model import UNKNOWN, Bytes2D, ContentId, Matches
 from twinpix.progress import Shares
 from twinpix.search import Search
+from twinpix.search.base import Workers
 from twinpix.text import plural
 
 _CANDIDATES = 8  # of an image, the likeliest; with more, more time is spent and no more copies are found
@@ -150,8 +151,8 @@ def _candidates_by(
         inverted = bool(stage.name) and stage.method.unit == "bits"
         on_progress = Shares(verifier.session.progress, total, (2 if len(rows[1]) else 1) + inverted)
         if stage.method.proposes:
-            return _by_keypoints(stage, on_progress)
-        made, begun = Search(engine, on_progress), time.monotonic()
+            return _by_keypoints(stage, on_progress, verifier.session.cluster)
+        made, begun = Search(engine, on_progress, workers=verifier.session.cluster), time.monotonic()
         found = match(stage.method.comparable(stage.codes), *rows, stage.radius, made)
         negatives = _negatives(stage, made) if inverted else []
         notes.of(made, time.monotonic() - begun)
@@ -186,9 +187,11 @@ def _negatives(stage: CandidateStage, search: Search) -> list[Ends]:
     return [(a, b) for a, b in np.unique(ends, axis=0).tolist() if a != b]
 
 
-def _by_keypoints(stage: CandidateStage, on_progress: Shares) -> tuple[list[Candidate], Proposed]:
+def _by_keypoints(
+    stage: CandidateStage, on_progress: Shares, workers: Workers | None
+) -> tuple[list[Candidate], Proposed]:
     every = np.concatenate(stage.rows)
-    found = stage.method.candidates(stage.codes[every, 0], len(stage.rows[0]), on_progress)
+    found = stage.method.candidates(stage.codes[every, 0], len(stage.rows[0]), on_progress, workers)
     ends = np.column_stack([every[found.i], every[found.j]])
 
     def candidates(numbers: NDArray[np.int64]) -> list[Candidate]:

@@ -1,6 +1,6 @@
 """The interface of search back ends, and helper functions that they share."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
@@ -29,6 +29,17 @@ class Plan(NamedTuple):
     blocks: Callable[
         [OnProgress], Iterator[Pairs]
     ]  # runs the search; yields every pair once, in any order, in blocks of bounded size
+
+
+class Workers(Protocol):
+    """What a join on several machines needs of an executor; see `executors.Executor`."""
+
+    @property
+    def size(self) -> int:
+        """The largest number of batches that run at the same time."""
+
+    def map(self, task: Any, batches: Iterable[Sequence[Any]]) -> Generator[tuple[Any, Any], None, None]:
+        """Yield each item with its result, or with `executors.Lost`, in any order."""
 
 
 class Backend(Protocol):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix.search.backends.banded import Bands, Kernel, choose_bands, masks_of, sort_by_bucket, steps
+from twinpix.search.bands import Bands, Kernel, choose_bands, masks_of, sort_by_bucket, steps
 from twinpix.search.base import Pairs, in_order, kind_of_distances, metric_of, no_pairs, unit, words
 from twinpix.search.joins import check_both, check_codes, limit
 from twinpix.search.kernels.blas_join import measure_pairs

@@ -4,6 +4,7 @@ import math
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -18,6 +19,7 @@ from twinpix.search.base import (
     OnProgress,
     Pairs,
     Plan,
+    Workers,
     kind_of_distances,
     metric_of,
     no_pairs,
@@ -30,6 +32,9 @@ Blocks = Generator[Pairs, None, None]
 
 SMALL = 150_000_000
 """Up to this many 64-bit word comparisons numpy is faster than a compiled kernel, whose compilation takes time."""
+
+WORTH_SENDING = 5.0
+"""Seconds. A shorter exact search takes less time here than sending its codes to other machines and loading there."""
 
 PATIENCE = 60.0
 """Seconds. If an exact search would take longer, `auto` names an approximate search that would be faster."""
@@ -66,12 +71,20 @@ class Search:
     """Joins with the back end `spec`; `auto` chooses an exact back end by metric and number of comparisons.
 
     `on_progress` receives the fraction of the join that is done; an exception from it ends the join. `hows` records
-    the searches that ran. A join raises `TooManyError` when it finds more than `most` pairs.
+    the searches that ran. A join raises `TooManyError` when it finds more than `most` pairs. With `workers` on other
+    machines, long exact Hamming joins run there.
     """
 
-    def __init__(self, spec: str = "auto", on_progress: OnProgress = no_progress, most: float = math.inf) -> None:
+    def __init__(
+        self,
+        spec: str = "auto",
+        on_progress: OnProgress = no_progress,
+        most: float = math.inf,
+        workers: Workers | None = None,
+    ) -> None:
         self.spec, self.hows = spec, list[How]()
         self._on_progress, self._most = on_progress, most
+        self._workers = workers
 
     def self_join(self, codes: NDArray[Any], radius: float) -> Pairs:
         """Return the pairs of the function `self_join`."""
@@ -106,6 +119,10 @@ class Search:
         if not len(queries) or (gallery is not None and not len(gallery)):
             return Ordered([no_pairs(kind)], kind)
         plan, how = choose(self.spec, queries, gallery, radius)
+        if self._workers is not None and how.backend == "banded" and plan.seconds > WORTH_SENDING:
+            from twinpix.search.distributed import join_on
+
+            plan = plan._replace(blocks=partial(join_on, self._workers, queries, gallery, int(radius)))
         self.hows.append(how)
         last = _LastProgress(self._on_progress)
         with closing(cast(Any, plan.blocks(last))) as blocks:
