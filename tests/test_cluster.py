@@ -1,10 +1,8 @@
 """Runs on a real Ray cluster of two nodes: the results of this machine, also when a node or a worker is lost."""
 
-import json
 import os
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -15,6 +13,7 @@ import pytest
 
 import twinpix
 from commands import run
+from reports import plain
 from reviewing import copies
 from twinpix.errors import UsageError
 from twinpix.executors import Begin, Lost, address_of
@@ -39,14 +38,6 @@ def cluster() -> Iterator[Any]:
     ray.shutdown()
     made.shutdown()  # type: ignore[no-untyped-call]
     del os.environ["PYTHONPATH"]
-
-
-def plain(report: twinpix.Report) -> dict[str, Any]:
-    """A report without the times of the run."""
-    with tempfile.TemporaryDirectory() as folder:
-        report.save(Path(folder, "r.json"))
-        rows = json.loads(Path(folder, "r.json").read_text(encoding="utf-8"))
-    return {name: value for name, value in rows.items() if name not in ("created", "search")}
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -242,7 +243,11 @@ def test_query_finds_the_copies(place: str, images: dict[str, bytes], paths: dic
         "000001.png": "re-encoded",
         "000003.jpg": "resized",
     }
-    assert done.stderr == "twinpix: 1 file could not be used\n"
+    assert re.fullmatch(
+        r"twinpix: 1 file could not be used\n  .*000038.jpg.*: truncated: .*\n|"
+        r"twinpix: 1 file could not be used\n  .*#row=38: truncated: .*\n",
+        done.stderr,
+    )
 
 
 def test_encode_gives_the_codes_of_the_files(place: str, images: dict[str, bytes], codes: dict[str, str]) -> None:

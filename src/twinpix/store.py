@@ -78,6 +78,16 @@ class Result(NamedTuple):
     traits: str = ""  # `imaging.traits` as text
 
 
+class Rows(NamedTuple):
+    """Rows of a store, by table; those of `results` are a digest, a spec and the fields of a `Result`."""
+
+    versions: list[tuple[bytes, bytes]]
+    results: list[tuple[object, ...]]
+    sizes: list[tuple[int, bytes]]
+    verdicts: list[tuple[bytes, str]]
+    listings: list[tuple[bytes, bytes]]
+
+
 class Info(NamedTuple):
     """The contents of a store, counted."""
 
@@ -149,10 +159,8 @@ class Store:
     def __init__(self, path: Path | None) -> None:
         self.path = path
         self.notes: list[str] = []
-        self._versions: list[tuple[bytes, bytes]] = []
-        self._results: list[tuple[object, ...]] = []
-        self._sizes: list[tuple[int, bytes]] = []
-        self._verdicts: list[tuple[bytes, str]] = []
+        self.on_write: Callable[[Rows], None] = lambda rows: None  # called with the rows of this run that were written
+        self._pending = Rows([], [], [], [], [])
         self._flushed = time.monotonic()
         self._anew = False  # whether a new one was created in this run, which happens once at most
         self._db = self._open()
@@ -183,22 +191,22 @@ class Store:
     def put_version(self, version: bytes, digest: bytes) -> None:
         """Store the digest of a version's bytes, unless the version is unknown."""
         if version != UNKNOWN:
-            self._versions.append((version, digest))
+            self._pending.versions.append((version, digest))
             self._flush_if_due()
 
     def put_result(self, digest: bytes, spec: str, result: Result) -> None:
         """Store the result of a content under a spec."""
-        self._results.append((digest, spec, *result))
+        self._pending.results.append((digest, spec, *result))
         self._flush_if_due()
 
     def put_size(self, size: int, digest: bytes) -> None:
         """Store the size of a content in bytes."""
-        self._sizes.append((size, digest))
+        self._pending.sizes.append((size, digest))
         self._flush_if_due()
 
     def put_verdict(self, key: bytes, verdict: str) -> None:
         """Store the verdict of a pair of contents."""
-        self._verdicts.append((key, verdict))
+        self._pending.verdicts.append((key, verdict))
         self._flush_if_due()
 
     def listing(self, key: bytes) -> bytes | None:
@@ -209,7 +217,8 @@ class Store:
 
     def put_listing(self, key: bytes, entries: bytes) -> None:
         """Store the listing of one version of an archive or table."""
-        self._try(lambda: self._put_listing(key, entries))
+        self._pending.listings.append((key, entries))
+        self.flush()
 
     def put_exclusions(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
         """Store pairs of contents that the user marked as not duplicates."""
@@ -228,11 +237,19 @@ class Store:
     def flush(self) -> None:
         """Write pending rows."""
         self._flushed = time.monotonic()
-        pending = (self._versions, self._results, self._sizes, self._verdicts)
-        if any(pending):
-            self._try(self._write)
-            for rows in pending:
-                rows.clear()
+        rows = self._pending
+        if any(rows):
+            self._try(lambda: self._write(rows))
+            self._pending = Rows([], [], [], [], [])
+            self.on_write(rows)
+
+    def parts(self) -> set[str]:
+        """Return the names of the parts of other stores that `add_part` has added."""
+        return self._try(self._parts_added)
+
+    def add_part(self, name: str, rows: Rows) -> None:
+        """Add rows that another run has written, and note the name of their part."""
+        self._try(lambda: self._write(rows, part=name))
 
     def close(self) -> None:
         """Write pending rows and close the file."""
@@ -417,9 +434,10 @@ class Store:
         with self._db:
             self._db.executemany(f"INSERT OR IGNORE INTO {self._exclusions} VALUES(?,?)", rows)
 
-    def _put_listing(self, key: bytes, entries: bytes) -> None:
-        with self._db:
-            self._db.execute("INSERT OR REPLACE INTO listings VALUES(?,?)", (key, entries))
+    def _parts_added(self) -> set[str]:
+        query = "SELECT 1 FROM main.sqlite_master WHERE name = 'parts'"  # made when the first part is added
+        known = self._db.execute("SELECT name FROM parts") if self._db.execute(query).fetchone() else ()
+        return {str(name) for (name,) in known}
 
     def _clear(self, exclusions: bool) -> None:
         tables = ["versions", "results", "sizes", "looks", "listings"]
@@ -427,6 +445,7 @@ class Store:
         with self._db:  # specs keep their numbers: another process may be about to write under one
             for table in tables:
                 self._db.execute(f"DELETE FROM {table}")
+            self._db.execute("DROP TABLE IF EXISTS parts")
         self._db.execute("VACUUM")
 
     def _digests(self, versions: NDArray[np.uint8]) -> list[bytes | None]:
@@ -480,16 +499,20 @@ class Store:
         self._db.commit()
         return int(self._db.execute("SELECT id FROM specs WHERE spec=?", (spec,)).fetchone()[0])
 
-    def _write(self) -> None:
-        numbers = {spec: self._number_of(spec) for spec in {str(row[1]) for row in self._results}}
-        results = [(row[0], numbers[str(row[1])], *row[2:]) for row in self._results]
+    def _write(self, rows: Rows, part: str = "") -> None:
+        numbers = {spec: self._number_of(spec) for spec in {str(row[1]) for row in rows.results}}
+        results = [(row[0], numbers[str(row[1])], *row[2:]) for row in rows.results]
         with self._db:
-            self._db.executemany("INSERT OR REPLACE INTO versions VALUES(?,?)", self._versions)
+            self._db.executemany("INSERT OR REPLACE INTO versions VALUES(?,?)", rows.versions)
             self._db.executemany(
                 f"INSERT OR REPLACE INTO results VALUES({','.join('?' * (2 + len(Result._fields)))})", results
             )
-            self._db.executemany("INSERT OR IGNORE INTO sizes VALUES(?,?)", self._sizes)
-            self._db.executemany("INSERT OR REPLACE INTO looks VALUES(?,?)", self._verdicts)
+            self._db.executemany("INSERT OR IGNORE INTO sizes VALUES(?,?)", rows.sizes)
+            self._db.executemany("INSERT OR REPLACE INTO looks VALUES(?,?)", rows.verdicts)
+            self._db.executemany("INSERT OR REPLACE INTO listings VALUES(?,?)", rows.listings)
+            if part:
+                self._db.execute("CREATE TABLE IF NOT EXISTS parts(name TEXT PRIMARY KEY) WITHOUT ROWID")
+                self._db.execute("INSERT OR IGNORE INTO parts VALUES(?)", (part,))
 
     def _flush_if_due(self) -> None:
         if time.monotonic() - self._flushed > _FLUSH_SECONDS:

@@ -168,6 +168,14 @@ ExecutorOption = Annotated[
         help="Where images are read and verified: local, ray (on this machine) or ray:address=ADDRESS, a Ray cluster.",
     ),
 ]
+WorkOption = Annotated[
+    str | None,
+    typer.Option(
+        "--work",
+        metavar="FOLDER",
+        help="Leave all results in FOLDER, also in a store (s3://bucket/run), and continue from it on any machine.",
+    ),
+]
 TimeoutOption = Annotated[
     float, typer.Option("--timeout", min=0.1, metavar="SECONDS", help="Time limit for one image.")
 ]

@@ -24,10 +24,20 @@ def _is_searched(path: str) -> bool:
     from twinpix.model import is_uri
     from twinpix.sources.uris import container, expand
 
-    return any(
-        is_uri(name) or os.path.isdir(name) or claims_image(name) or container(name) is not None
-        for name in expand(path)
+    names = expand(path)
+    return not _is_table_of_find(path) and any(
+        is_uri(name) or os.path.isdir(name) or claims_image(name) or container(name) is not None for name in names
     )
+
+
+def _is_table_of_find(path: str) -> bool:
+    """True for a report that was written as a table: to read it as one is an error that says what it is."""
+    if not (os.path.isfile(path) and path.lower().endswith((".parquet", ".arrow"))):
+        return False
+    from twinpix import report
+
+    with open(path, "rb") as file:
+        return report.writer(report.format_of(path)).kind.is_ours(file)
 
 
 def find_report(paths: Sequence[str], options: "Options", progress: "Progress") -> str:

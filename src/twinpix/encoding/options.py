@@ -74,6 +74,8 @@ class Options:
             that fits.
         id: Column of `table` with the ids that the report repeats; "": none.
         store: Path of the SQLite file of results; "default": in the cache folder; None: none.
+        work: Folder, or URL of one in a store, in which the run leaves its results, and from which it continues on any
+            machine; None: none.
 
     Raises:
         UsageError: A value is outside its range. What depends on the method (a radius above its largest distance) and
@@ -114,6 +116,7 @@ class Options:
     column: str = ""
     id: str = ""
     store: str | os.PathLike[str] | None = "default"
+    work: str | os.PathLike[str] | None = None
 
     def __post_init__(self) -> None:
         if self.workers < 0:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from twinpix import sources
 from twinpix.encoding.options import Options, names_of
+from twinpix.encoding.work_folder import WorkFolder
 from twinpix.errors import StoreError
 from twinpix.executors import Executor, open_executor
 from twinpix.progress import Progress
@@ -51,14 +52,22 @@ def open_session(options: Options, progress: Progress) -> Iterator[Session]:
 def open_store(options: Options, progress: Progress) -> Iterator[Store]:
     """Open the store of the options; at the end, close it and pass its notes to `progress`.
 
-    Raises `StoreError` if a store other than the default one cannot be used.
+    With a work folder, the results in it are added, and those of the run are written to it. Raises `StoreError` if a
+    store other than the default one cannot be used, `UsageError` if the work folder cannot.
     """
     store = _store_of(options)
+    work = None
     try:
+        if options.work is not None:
+            work = WorkFolder(show_url(os.fspath(options.work)), store)
+            work.load()
+            store.on_write = work.add
         yield store
     finally:
         try:
             store.close()
+            if work is not None:
+                work.flush()
         finally:
             for note in store.notes:
                 progress.note(note)

@@ -278,7 +278,10 @@ class _Grouper(NamedTuple):
         verified = self.verdicts.get((min(x, y), max(x, y)))
         if verified is None or name in IDENTICAL:
             name = relation_by_evidence(name, of_a, of_b, first, second)
-            return Match(uris[a], uris[b], distance, name, same_code=self.class_of[a] == self.class_of[b])
+            why = explain_no_encoding(first, second) if name == "edited" else ""
+            detail = f"edited: {why}" if why else ""
+            same_code = self.class_of[a] == self.class_of[b]
+            return Match(uris[a], uris[b], distance, name, detail, same_code=same_code, back=detail)
         verdict = correct_verdict(
             verified.verdict if x < y else verified.verdict.swap_images(), explain_no_encoding(first, second)
         )

@@ -112,6 +112,7 @@ def find(
     timeout: common.TimeoutOption = 60.0,
     store: common.StoreOption = None,
     no_store: common.NoStoreOption = False,
+    work: common.WorkOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when an image could not be used.")] = False,
     fail_if_found: Annotated[
         bool, typer.Option("--fail-if-found", help="Exit with 10 when there are duplicates.")
