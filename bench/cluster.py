@@ -58,21 +58,18 @@ class Measured:
     """An executor with the bytes that it sends."""
 
     def __init__(self, executor: OnRay) -> None:
-        self._executor, self.sent, self.jobs = executor, 0, 0
+        self._executor, self.sent = executor, 0
 
     @property
     def size(self) -> int:
         return self._executor.size
 
     def map(self, task: Any, batches: Iterable[Sequence[Any]]) -> Generator[tuple[Any, Any], None, None]:
-        return self._executor.map(task, map(self._counted, batches))
+        return self._executor.map(task, batches)
 
-    def _counted(self, batch: Sequence[Any]) -> Sequence[Any]:
-        self.jobs += len(batch)
-        for job in batch:
-            for chunk in filter(None, (job.left, job.right)):
-                self.sent += chunk.codes.nbytes + chunk.rows.nbytes
-        return batch
+    def share(self, chunk: Any) -> Any:
+        self.sent += chunk.codes.nbytes + chunk.rows.nbytes
+        return self._executor.share(chunk)
 
 
 def actors() -> list[int]:
@@ -89,7 +86,7 @@ def actors() -> list[int]:
 
 @contextmanager
 def largest_worker() -> Iterator[list[int]]:
-    """The largest memory of a process of twinpix that an actor has started, in bytes."""
+    """The largest memory of an actor, or of a process that it has started, without what the node shares; in bytes."""
     most, ended = [0], threading.Event()
 
     def watch() -> None:
@@ -100,8 +97,8 @@ def largest_worker() -> Iterator[list[int]]:
                     rows = dict(line.split(":", 1) for line in status.read_text().splitlines())
                 except (OSError, ValueError):  # it has ended
                     continue
-                if rows["PPid"].strip() in parents and "VmRSS" in rows:
-                    most[0] = max(most[0], int(rows["VmRSS"].split()[0]) * 1024)
+                if {rows["PPid"].strip(), rows["Pid"].strip()} & parents and "RssAnon" in rows:
+                    most[0] = max(most[0], int(rows["RssAnon"].split()[0]) * 1024)
 
     thread = threading.Thread(target=watch)
     thread.start()

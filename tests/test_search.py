@@ -106,11 +106,14 @@ class Shuffled:
     def __init__(self, seed: int) -> None:
         self.seed, self.largest = seed, 0
 
+    def share(self, value: Any) -> Any:
+        return value
+
     def map(self, task: Any, batches: Iterable[Sequence[Any]]) -> Generator[tuple[Any, Any], None, None]:
         jobs = [job for batch in batches for job in batch]
         random.Random(self.seed).shuffle(jobs)
         for job in jobs:
-            self.largest = max(self.largest, job.size)
+            self.largest = max(self.largest, sum(len(chunk.rows) for chunk in (job.left, job.right) if chunk))
             yield job, pickle.loads(pickle.dumps(task))([pickle.loads(pickle.dumps(job))], lambda index: None)[0]
 
 

@@ -39,6 +39,9 @@ class Executor(Protocol):
         or is closed. Raises the exceptions of the task, and `WorkerError` if no worker can continue.
         """
 
+    def share(self, value: Any) -> Any:
+        """Return what stands for a value as a field of many items, so that it is sent once to each machine."""
+
 
 def map_batches(run: BatchRunner, batches: Iterable[Sequence[Item]]) -> Generator[tuple[Item, Any], None, None]:
     """Yield the items of batches with their results.

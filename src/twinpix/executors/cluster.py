@@ -69,6 +69,10 @@ class OnRay:
         """See `Executor.map`; raises `WorkerError` if the cluster has no core."""
         yield from map_batches(partial(self._run, task), batches)
 
+    def share(self, value: Any) -> Any:
+        """Return a reference to a value in the memory that the processes of a machine share."""
+        return self._ray.put(value)
+
     def close(self) -> None:
         """End the actors."""
         for actor in (*self._actors, *self._starting.values()):
@@ -232,7 +236,10 @@ class _Actor:
             raise UsageError(self._fault)
 
     def run(self, task: list[Any], batch: Sequence[Any]) -> list[Any]:
-        """Return one result for each item of a batch, or its `Lost`; `task` has the handle of the task."""
+        """Return one result for each item of a batch, or its `Lost`; `task` has the handle of the task.
+
+        A task that is not `isolated` runs here: its items are numbers, which end no process.
+        """
         import ray
 
         from twinpix.executors.service import Service
@@ -241,8 +248,21 @@ class _Actor:
         if task != self._task:
             if self._service is not None:
                 self._service.close()
-            self._task, self._service = task, Service(ray.get(task[0]), 1, self._timeout)
+            self._task, self._service = task, None
+        work = ray.get(task[0])
+        if not getattr(work, "isolated", True):
+            return list(work([_with_shared(item) for item in batch], lambda index: None))
+        self._service = self._service or Service(work, 1, self._timeout)
         return [answer.result() for answer in [self._service.ask(item) for item in batch]]
+
+
+def _with_shared(item: Any) -> Any:
+    """Return an item with the values that its fields stand for."""
+    import ray
+
+    return item._replace(
+        **{name: ray.get(value) for name, value in item._asdict().items() if isinstance(value, ray.ObjectRef)}
+    )
 
 
 def _cause(error: Any) -> Exception:

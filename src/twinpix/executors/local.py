@@ -65,6 +65,10 @@ class Local:
         """False: a search uses the cores of this machine by threads."""
         return False
 
+    def share(self, value: Any) -> Any:
+        """Return the value."""
+        return value
+
     @property
     def size(self) -> int:
         """The largest number of processes."""

@@ -41,6 +41,9 @@ class Workers(Protocol):
     def map(self, task: Any, batches: Iterable[Sequence[Any]]) -> Generator[tuple[Any, Any], None, None]:
         """Yield each item with its result, or with `executors.Lost`, in any order."""
 
+    def share(self, value: Any) -> Any:
+        """Return what stands for a value as a field of many items, so that it is sent once to each machine."""
+
 
 class Backend(Protocol):
     """A method that finds all pairs within an inclusive radius.

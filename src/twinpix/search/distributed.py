@@ -9,8 +9,8 @@ joined with each: a worker holds two chunks at once, whatever the number of code
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
-from typing import NamedTuple
+from itertools import chain, pairwise
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,8 @@ _PER_WORKER = 4  # chunks of a band for each worker, so that all workers end tog
 
 
 class _Chunk(NamedTuple):
+    """Codes of one part of a band, in the order of their keys."""
+
     codes: NDArray[np.uint64]  # (words, n)
     rows: NDArray[np.int32]  # (n,): their numbers
 
@@ -36,19 +38,18 @@ class _Chunk(NamedTuple):
 class _Job(NamedTuple):
     """Two chunks to join in a band; one chunk with itself if `right` is None."""
 
+    left: Any  # a `_Chunk`, or what stands for it on the way to a worker
+    right: Any
     band: int
-    left: _Chunk
-    right: _Chunk | None
-
-    @property
-    def size(self) -> int:
-        """The number of codes that are sent."""
-        return len(self.left.rows) + (0 if self.right is None else len(self.right.rows))
+    width: int  # of the keys within a part, in bits
+    slack: int  # bits of them that may differ
 
 
 @dataclass(frozen=True, slots=True)
 class JoinTask:
     """Joins the chunks of each job; returns pairs of the numbers of their codes, each pair once, in any order."""
+
+    isolated: ClassVar[bool] = False
 
     radius: int
     bands: Bands | None  # None: every code is compared with every other
@@ -59,26 +60,45 @@ class JoinTask:
             begin(index)
             blocks = [no_pairs(), *chain.from_iterable(self._blocks(job))]
             i, j, distance = (np.concatenate(column) for column in zip(*blocks, strict=True))
-            right = job.left if job.right is None else job.right
-            out.append((job.left.rows[i], right.rows[j], distance))
+            out.append((i, j, distance))
         return out
 
     def _blocks(self, job: _Job) -> Iterator[list[Pairs]]:
         from twinpix.search.kernels import hamming
 
-        left, same = job.left.codes, job.right is None
-        right = left if job.right is None else job.right.codes
+        left, same = _writable(job.left), job.right is None
+        right = left if same else _writable(job.right)
+        words = left.codes.shape[0]
         if self.bands is None:
-            selective = hamming.selective_words(left.shape[0], self.radius)
-            kernel = partial(hamming.compare_all, left, right, same, self.radius, selective)
-            return steps(kernel, [0, 0, 0, 0, 0], left.shape[1])
-        first, width, slack = (int(column[job.band]) for column in self.bands)
-        a = sort_by_bucket(left, first, width)
-        b = a if same else sort_by_bucket(right, first, width)
-        selective = hamming.selective_words(left.shape[0], self.radius, (first + width - 1) // 64 + 1)
-        masks = masks_of(width, slack)
+            kernel = partial(
+                hamming.compare_all,
+                left.codes,
+                right.codes,
+                same,
+                self.radius,
+                hamming.selective_words(words, self.radius),
+            )
+            for blocks in steps(kernel, [0, 0, 0, 0, 0], left.codes.shape[1]):
+                yield [(left.rows[i], right.rows[j], distance) for i, j, distance in blocks]
+            return
+        first, last = int(self.bands.firsts[job.band]), int(self.bands.firsts[job.band] + self.bands.widths[job.band])
+        a = left.codes, _starts(left.codes, first, job.width), left.rows
+        b = a if same else (right.codes, _starts(right.codes, first, job.width), right.rows)
+        selective = hamming.selective_words(words, self.radius, (last - 1) // 64 + 1)
+        masks = masks_of(job.width, job.slack)
         kernel = partial(hamming.compare_bands, *a, *b, masks, same, self.radius, *self.bands, job.band, selective)
-        return steps(kernel, [0, 0, 0, 0, 0], 1 << width)
+        yield from steps(kernel, [0, 0, 0, 0, 0], 1 << job.width)
+
+
+def _writable(chunk: _Chunk) -> _Chunk:
+    """Return a chunk of this process: for arrays that cannot be written the kernels would be compiled once more."""
+    return chunk if chunk.codes.flags.writeable else _Chunk(chunk.codes.copy(), chunk.rows.copy())
+
+
+def _starts(codes: NDArray[np.uint64], first: int, width: int) -> NDArray[np.int64]:
+    """Return the start of each bucket of codes that are sorted by their keys, and the end."""
+    counts = np.bincount(keys_of(codes, first, width), minlength=1 << width)
+    return np.concatenate([[0], np.cumsum(counts)])
 
 
 def join_on(
@@ -96,14 +116,13 @@ def join_on(
     most = max(left.shape[1], 0 if right is None else right.shape[1])
     chunk = chunk or min(CHUNK, max(_LEAST, most // (_PER_WORKER * workers.size)))
     count = 1 if bands is None else len(bands.firsts)
-    jobs = ([job] for band in range(count) for job in _jobs(left, right, bands, band, chunk))
-    total = count * (most if right is None else left.shape[1] + right.shape[1])
-    sent = 0
+    jobs = ([job] for band in range(count) for job in _jobs(workers, left, right, bands, band, chunk))
+    done = 0
     for job, found in workers.map(JoinTask(radius, bands), jobs):
         if isinstance(found, Lost):
             raise WorkerError(f"two parts of the codes could not be compared: {found.reason}")
-        sent += job.size
-        on_progress(min(1.0, sent / total))
+        done += job.right is None or right is not None
+        on_progress(min(1.0, done * chunk / (count * most)))
         if len(found[0]):
             yield from expand_pairs(found, left_group, right_group, half=right is None)
     if right is None:
@@ -111,36 +130,42 @@ def join_on(
 
 
 def _jobs(
-    left: NDArray[np.uint64], right: NDArray[np.uint64] | None, bands: Bands | None, band: int, chunk: int
+    workers: Workers,
+    left: NDArray[np.uint64],
+    right: NDArray[np.uint64] | None,
+    bands: Bands | None,
+    band: int,
+    chunk: int,
 ) -> Iterator[_Job]:
     """Yield the jobs of a band: each two chunks whose codes may be within the radius, once."""
     first, width, slack = (0, 0, 0) if bands is None else (int(column[band]) for column in bands)
     most = max(left.shape[1], 0 if right is None else right.shape[1])
     bits = min(width, max(0, int(np.ceil(np.log2(max(1, most / chunk))))))
-    mine = _parts(left, first, width, bits, chunk)
-    theirs = mine if right is None else _parts(right, first, width, bits, chunk)
+    mine = _parts(workers, left, first, width, bits, chunk)
+    theirs = mine if right is None else _parts(workers, right, first, width, bits, chunk)
     for part, chunks in mine.items():
         for other in sorted(theirs):
-            if (part ^ other).bit_count() > slack or (right is None and other < part):
+            apart = (part ^ other).bit_count()
+            if apart > slack or (right is None and other < part):
                 continue
+            job = partial(_Job, band=band, width=width - bits, slack=slack - apart)
             for at, one in enumerate(chunks):
                 if right is None and other == part:
-                    yield _Job(band, one, None)
-                    yield from (_Job(band, one, two) for two in chunks[at + 1 :])
+                    yield job(one, None)
+                    yield from (job(one, two) for two in chunks[at + 1 :])
                 else:
-                    yield from (_Job(band, one, two) for two in theirs[other])
+                    yield from (job(one, two) for two in theirs[other])
 
 
-def _parts(codes: NDArray[np.uint64], first: int, width: int, bits: int, chunk: int) -> dict[int, list[_Chunk]]:
-    """Return the chunks of each part that has codes, by the first `bits` bits of the keys of a band."""
-    part = keys_of(codes, first, width) >> (width - bits) if bits else np.zeros(codes.shape[1], np.int32)
-    order = np.argsort(part, kind="stable").astype(np.int32)
-    ends = np.cumsum(np.bincount(part, minlength=1 << bits)).tolist()
-    out, start = dict[int, list[_Chunk]](), 0
-    for number, end in enumerate(ends):
+def _parts(
+    workers: Workers, codes: NDArray[np.uint64], first: int, width: int, bits: int, chunk: int
+) -> dict[int, list[Any]]:
+    """Return what stands for the chunks of each part that has codes, by the first `bits` bits of the keys of a band."""
+    ordered, starts, rows = sort_by_bucket(codes, first, width)
+    edges = starts[:: 1 << (width - bits)].tolist()
+    out = dict[int, list[Any]]()
+    for number, (start, end) in enumerate(pairwise(edges)):
         if end > start:
-            places = range(start, end, chunk)
-            rows = [order[at : min(at + chunk, end)] for at in places]
-            out[number] = [_Chunk(np.ascontiguousarray(codes[:, some]), some) for some in rows]
-        start = end
+            places = (slice(at, min(at + chunk, end)) for at in range(start, end, chunk))
+            out[number] = [workers.share(_Chunk(np.ascontiguousarray(ordered[:, at]), rows[at])) for at in places]
     return out
