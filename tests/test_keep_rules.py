@@ -225,7 +225,7 @@ def sepia(image: Image.Image) -> Image.Image:
 
 
 def twice(image: Image.Image) -> Image.Image:
-    return image.resize((image.width * 2, image.height * 2), Image.Resampling.BICUBIC)
+    return image.resize((image.width * 2, image.height * 2), Image.Resampling.LANCZOS)
 
 
 EDITS: dict[str, tuple[Callable[[Image.Image], Image.Image], str]] = {
@@ -421,3 +421,15 @@ def test_the_whole_image_is_preferred_to_a_crop_of_the_same_shape(method: str, t
     report = twinpix.find(tmp_path, store=None, method=method)
     assert report.groups
     assert {os.path.basename(group.keeper)[2:] for group in report.groups} == {"whole.png"}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_soft_photo_is_preferred_to_a_copy_of_half_the_size(seed: int, tmp_path: Path) -> None:
+    """It has little detail that the copy lacks, as an enlarged image has; the larger one is kept when in doubt."""
+    soft = photo(seed).resize((800, 600), Image.Resampling.BICUBIC).filter(ImageFilter.GaussianBlur(0.8))
+    grain = np.random.default_rng(seed).normal(0, 2.5, (600, 800, 1))
+    soft = Image.fromarray(np.clip(np.asarray(soft, dtype=np.float64) + grain, 0, 255).astype(np.uint8))
+    soft.save(tmp_path / "z soft.jpg", quality=85)
+    soft.resize((400, 300), Image.Resampling.LANCZOS).save(tmp_path / "a half.jpg", quality=90)
+    report = twinpix.find(tmp_path, store=None, workers=1)
+    assert [Path(group.keeper).name for group in report.groups] == ["z soft.jpg"]

@@ -250,6 +250,12 @@ def test_the_curtain_follows_the_pointer(opened: Opened) -> None:
 def test_a_rule_shows_what_it_would_decide_before_it_does(opened: Opened) -> None:
     opened.page.click("#open-rule")
     opened.page.wait_for_selector("#rule input[name=only]")
+    opened.page.fill("#rule input[name=below]", "/no/such/folder")
+    opened.page.locator("#rule input[name=below]").dispatch_event("change")
+    opened.wait("document.querySelector('#rule [role=status]').textContent.startsWith('0 groups')")
+    assert "null" not in opened.page.locator("#rule").inner_text()
+    opened.page.fill("#rule input[name=below]", "")
+    opened.page.locator("#rule input[name=below]").dispatch_event("change")
     opened.page.locator("#rule input[name=only]").evaluate_all(
         "boxes => boxes.forEach(box => { box.checked = false; })"
     )

@@ -106,7 +106,7 @@ export async function ruleDialog(list, {choices}) {
       const others = left ? `; ${plural(left, "group")} stay undecided${changed ? `, ${number(changed)} of them because a file has changed or is gone` : ""}` : "";
       found.replaceChildren(
         element("p", {}, `${plural(groups, "group")}: ${plural(images, "image")} to discard, ${bytes(size)}${others}.`),
-        least.length ? element("p", {}, "The least certain ones: ", ...least.flatMap(id => [element("button", {type: "button", onclick: () => { byId("rule").close(); show(list, id); }}, number(id)), " "])) : null);
+        least.length ? element("p", {}, "The least certain ones: ", ...least.flatMap(id => [element("button", {type: "button", onclick: () => { byId("rule").close(); show(list, id); }}, number(id)), " "])) : "");
       accept.disabled = !groups;
     } catch (error) { if (mine === asked) found.replaceChildren(element("p", {role: "alert"}, error.message)); }
   };
