@@ -4,15 +4,12 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 import twinpix
 from drawings import draw
-from twinpix.encoding.content_table import ContentTable
 from twinpix.model import Match, Report
-from twinpix.store import Result
 
 _EDITS: dict[str, Callable[[Image.Image], Image.Image]] = {
     "same": lambda image: image,
@@ -67,32 +64,3 @@ def test_names_decide_nothing(copies: list[Path], tmp_path: Path, method: str) -
     first, second = (_found(copies, tmp_path / str(seed), seed, method) for seed in (1, 2))
     assert len(first.groups) >= 4
     assert _by_content(first) == _by_content(second)
-
-
-def test_contents_in_another_order() -> None:
-    """The columns of `take` are those of the slow way: one content after the other."""
-    table, random_ = ContentTable(), np.random.default_rng(3)
-    for number in range(40):
-        code, digest = random_.bytes(8), random_.bytes(15) + b"\0"
-        pixels = random_.bytes(16) if number % 3 else None
-        result = Result(
-            code,
-            number,
-            2 * number,
-            "JPEG" if number % 2 else "PNG",
-            number % 5 == 0,
-            7,
-            pixels,
-            traits="é"[: number % 2],
-        )
-        table.add(digest, result)
-    order = table.order()
-    assert [table.digest(number) for number in order.tolist()] == sorted(map(table.digest, table.numbers()))
-    taken, slow = table.take(order.tolist()), ContentTable()
-    for number in order.tolist():
-        slow.add(table.digest(number), table[number])
-    assert [taken.digest(number) for number in taken.numbers()] == [slow.digest(number) for number in slow.numbers()]
-    assert [taken[number] for number in taken.numbers()] == [slow[number] for number in slow.numbers()]
-    assert np.array_equal(taken.codes(8), slow.codes(8))
-    assert len(table.take([])) == 0
-    assert len(ContentTable().take(ContentTable().order().tolist())) == 0

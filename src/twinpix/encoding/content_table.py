@@ -57,38 +57,18 @@ class ContentTable:
 
     def take(self, numbers: Iterable[ContentId]) -> "ContentTable":
         """Return a table of these contents, numbered from 0 in this order."""
-        out, order = ContentTable(), np.fromiter(numbers, dtype=np.int64)
-
-        def rows(column: "bytearray | array[int]", kind: type[np.generic]) -> bytes:
-            flat = np.frombuffer(column, dtype=kind)
-            return flat.reshape(len(self), -1)[order].tobytes() if len(flat) else b""
-
-        out._digests += rows(self._digests, np.uint8)
-        out._codes += rows(self._codes, np.uint8)
-        out._facts.frombytes(rows(self._facts, np.intc))
-        out._formats = dict(self._formats)
-        for place, number in enumerate(order.tolist()):
-            if number in self._pixels:
-                out._pixels[place] = self._pixels[number]
-            out._traits += self._trait(number)
-            out._traits_end.append(len(out._traits))
+        out = ContentTable()
+        for number in numbers:
+            out.add(self.digest(number), self[number])
         return out
-
-    def order(self) -> NDArray[np.int64]:
-        """Return the numbers `(n,)` of the contents in the order of their digests, which no name of a file changes."""
-        order: NDArray[np.int64] = np.argsort(np.frombuffer(self._digests, dtype=f"S{_DIGEST}"), kind="stable")
-        return order
 
     def digest(self, number: ContentId) -> bytes:
         return bytes(self._digests[_DIGEST * number : _DIGEST * (number + 1)])
 
     def traits(self, number: ContentId) -> str:
         """Return the traits of a content, in the text form of `imaging.traits`."""
-        return self._trait(number).decode("ascii")
-
-    def _trait(self, number: int) -> bytearray:
         start = self._traits_end[number - 1] if number else 0
-        return self._traits[start : self._traits_end[number]]
+        return self._traits[start : self._traits_end[number]].decode("ascii")
 
     def pixels(self, number: ContentId) -> bytes | None:
         """Return the digest of a content's pixels; None if it is not known."""

@@ -73,28 +73,24 @@ def gather(refs: Refs, encoder: Encoder) -> Images:
     """
     digests = encoder.encode(refs)
     failed = {failure.path for failure in encoder.failures}
-    rows, content = array("q"), array("q")
-    contents, failures, other_files = ContentTable(), list[Failure](), 0
-    place: dict[bytes, ContentId] = {}
+    rows, failures, other_files = array("q"), list[Failure](), 0
+    distinct: set[bytes] = set()
     undecoded: dict[bytes, list[FileRow]] = {}
     for row, digest in enumerate(digests):
         if not digest:
             other_files += refs.uris[row] not in failed
             continue
-        number = place.get(digest)
-        if number is None:
-            result = encoder.result(digest)
-            if result.code is None:
-                failures.append(Failure(refs.uris[row], result.stage, result.error))
-                undecoded.setdefault(digest, []).append(FileRow(row))
-                continue
-            number = place[digest] = contents.add(digest, encoder.take(digest))
+        result = encoder.result(digest)
+        if result.code is None:
+            failures.append(Failure(refs.uris[row], result.stage, result.error))
+            undecoded.setdefault(digest, []).append(FileRow(row))
+            continue
+        distinct.add(digest)
         rows.append(row)
-        content.append(number)
-    files, numbers = refs.take(np.array(rows, dtype=np.int64)), np.array(content, dtype=np.int64)
-    order = contents.order()
-    places = np.argsort(order)
-    return Images(files, places[numbers], contents.take(order.tolist()), failures, other_files, undecoded)
+    contents = ContentTable()
+    number = {digest: contents.add(digest, encoder.take(digest)) for digest in sorted(distinct)}
+    content = np.fromiter((number[digests[row]] for row in rows), dtype=np.int64, count=len(rows))
+    return Images(refs.take(np.array(rows, dtype=np.int64)), content, contents, failures, other_files, undecoded)
 
 
 def digest_pixels(session: Session, images: Images, numbers: Iterable[ContentId]) -> None:
