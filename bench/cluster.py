@@ -4,10 +4,10 @@ usage: cluster.py codes [--codes N ...] [--bits N] [--radius N] [--nodes N] [--c
        cluster.py photos FOLDER [--nodes N ...] [--repeats N]
        cluster.py kills FOLDER [--kills N]
 
-`codes`: random codes, of which a hundredth is near another one, joined here and on nodes of one core each; `sent` are
-the bytes that workers got, `worker` is the largest memory of a worker while it joined. `photos`: the whole `find`, and
-whether the report is the same. `kills`: a node, a worker or the run itself is killed at a random moment, 30 times, and
-the run is continued from its work folder.
+`codes`: random codes (one of a hundred is near another one), joined here and on nodes of one core each; `sent` is
+the number of bytes that workers got, `worker` is the largest memory of a worker while it joined. `photos`: the whole
+`find`, and whether the report is the same. `kills`: a node, a worker or the run itself is killed at a random moment,
+30 times, and the run is continued from its work folder.
 """
 
 import argparse
@@ -33,8 +33,9 @@ from ray.cluster_utils import Cluster
 import twinpix
 from twinpix.executors.cluster import OnRay
 from twinpix.search import Search
-from twinpix.search.base import no_progress
-from twinpix.search.distributed import CHUNK, join_on
+from twinpix.search.backends.banded import Banded
+from twinpix.search.base import Codes, Pairs, Workers, no_progress
+from twinpix.search.distributed import CHUNK
 
 _SEED = 24
 
@@ -110,7 +111,7 @@ def largest_worker() -> Iterator[list[int]]:
 
 
 def random_codes(count: int, bits: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Random codes, of which a hundredth differs from another one in two bits."""
+    """Random codes; one of a hundred differs from another one in two bits."""
     rng = np.random.default_rng(_SEED)
     codes = rng.integers(0, 256, (count, bits // 8), dtype=np.uint8)
     near = count // 100
@@ -120,12 +121,18 @@ def random_codes(count: int, bits: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
     return codes
 
 
+def joined_on(workers: Workers, codes: Codes, radius: int, chunk: int = 0) -> Iterator[Pairs]:
+    join = Banded().plan(codes, None, radius).blocks_on
+    assert join is not None
+    return join(workers, no_progress, chunk)
+
+
 def compare_codes(counts: Sequence[int], bits: int, radius: int, nodes: int, chunks: Sequence[int]) -> None:
     print(f"| codes of {bits} bits within {radius} | pairs | here | {nodes} nodes | ratio | sent | worker | chunk |")
     print("|---|---|---|---|---|---|---|---|")
     with cluster_of(nodes) as made:
         executor = OnRay(made.address, timeout=600)
-        list(join_on(executor, random_codes(10_000, bits), None, radius, no_progress))  # actors start, kernels load
+        list(joined_on(executor, random_codes(10_000, bits), radius))  # actors start, kernels load
         Search("banded").self_join(random_codes(200_000, bits), radius)
         for count in counts:
             codes = random_codes(count, bits)
@@ -136,7 +143,7 @@ def compare_codes(counts: Sequence[int], bits: int, radius: int, nodes: int, chu
                 measured = Measured(executor)
                 with largest_worker() as most:
                     begun = time.monotonic()
-                    found = sum(len(block[0]) for block in join_on(measured, codes, None, radius, no_progress, chunk))
+                    found = sum(len(block[0]) for block in joined_on(measured, codes, radius, chunk))
                     there = time.monotonic() - begun
                 assert found == pairs, (found, pairs)
                 print(

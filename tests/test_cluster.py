@@ -13,8 +13,7 @@ import pytest
 
 import twinpix
 from commands import run
-from reports import plain
-from reviewing import copies
+from reports import copies_and_a_broken_image, plain
 from twinpix.errors import UsageError
 from twinpix.executors import Begin, Lost, address_of
 from twinpix.executors import cluster as executor_of_ray
@@ -42,10 +41,7 @@ def cluster() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("cluster") / "photos"
-    copies(folder, 12)
-    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 broken")
-    return folder
+    return copies_and_a_broken_image(tmp_path_factory.mktemp("cluster") / "photos", 12)
 
 
 def test_the_report_is_that_of_this_machine(cluster: Any, photos: Path) -> None:

@@ -26,9 +26,9 @@ from twinpix.executors import Lost
 from twinpix.search import bands as banded
 from twinpix.search import external_sort, join, self_join
 from twinpix.search.backends import cosine
+from twinpix.search.backends.banded import Banded
 from twinpix.search.bands import choose_bands, split
-from twinpix.search.base import Pairs, no_progress, words
-from twinpix.search.distributed import join_on
+from twinpix.search.base import OnProgress, Pairs, Workers, no_progress, words
 from twinpix.search.kernels import projection_bound
 from twinpix.search.scheduler import TaskScheduler
 
@@ -117,6 +117,14 @@ class Shuffled:
             yield job, pickle.loads(pickle.dumps(task))([pickle.loads(pickle.dumps(job))], lambda index: None)[0]
 
 
+def joined_on(
+    workers: Workers, codes: Codes, other: Codes | None, radius: int, on_progress: OnProgress, chunk: int = 0
+) -> Iterator[Pairs]:
+    join = Banded().plan(codes, other, radius).blocks_on
+    assert join is not None
+    return join(workers, on_progress, chunk)
+
+
 @pytest.mark.usefixtures("bands")
 @settings(max_examples=amount(40, 400), deadline=None)
 @given(
@@ -136,7 +144,7 @@ def test_a_distributed_join_is_the_oracle(seed: int, n: int, m: int, width: int,
         if other is not None and not m:
             continue
         workers, shares = Shuffled(seed), list[float]()
-        found = list(join_on(workers, queries, other, radius, shares.append, chunk))
+        found = list(joined_on(workers, queries, other, radius, shares.append, chunk))
         pairs = sorted(row for block in found for row in listed(block))
         assert pairs == listed(expected if expected is not None else join(queries, gallery, radius, "oracle"))
         assert workers.largest <= 2 * chunk
@@ -149,7 +157,7 @@ def test_a_distributed_join_of_skewed_codes() -> None:
     codes = near_codes(rng, 300, 8, 2)
     codes[:200] = rng.integers(0, 2, (200, 8), dtype=np.uint8) << rng.integers(0, 8, (200, 8), dtype=np.uint8)
     for radius in (0, 3, 9):
-        found = [row for block in join_on(Shuffled(1), codes, None, radius, no_progress, 16) for row in listed(block)]
+        found = [row for block in joined_on(Shuffled(1), codes, None, radius, no_progress, 16) for row in listed(block)]
         assert sorted(found) == listed(self_join(codes, radius, "oracle"))
         assert len(set(found)) == len(found)
 
@@ -161,7 +169,7 @@ def test_a_lost_job_of_a_join_ends_the_run() -> None:
                 yield job, Lost(0, "took too long")
 
     with pytest.raises(WorkerError, match="two parts of the codes could not be compared: took too long"):
-        list(join_on(Losing(1), np.zeros((4, 8), np.uint8), None, 2, no_progress))
+        list(joined_on(Losing(1), np.zeros((4, 8), np.uint8), None, 2, no_progress))
 
 
 @pytest.mark.parametrize(

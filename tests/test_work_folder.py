@@ -17,8 +17,7 @@ import twinpix
 from amounts import amount
 from commands import run
 from drawings import draw
-from reports import plain
-from reviewing import copies
+from reports import copies_and_a_broken_image, plain
 from servers import s3_server
 from twinpix.encoding import work_folder
 from twinpix.encoding.work_folder import MARK
@@ -46,10 +45,7 @@ class Counting(Progress):
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("work") / "photos"
-    copies(folder, 8)
-    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 broken")
-    return folder
+    return copies_and_a_broken_image(tmp_path_factory.mktemp("work") / "photos", 8)
 
 
 @pytest.fixture(scope="module")

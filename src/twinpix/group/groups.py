@@ -273,21 +273,19 @@ class _Grouper(NamedTuple):
         first, second = contents[x], contents[y]
         name = infer_relation(self.method, first, second, distance, turn, same_file=x == y)
         of_a, of_b = evidence.get(x), evidence.get(y)
-        if self.class_of[a] != self.class_of[b]:
+        same_code = self.class_of[a] == self.class_of[b]
+        if not same_code:
             x, y = self.first[self.class_of[a]], self.first[self.class_of[b]]
         verified = self.verdicts.get((min(x, y), max(x, y)))
         if verified is None or name in IDENTICAL:
             name = relation_by_evidence(name, of_a, of_b, first, second)
             why = explain_no_encoding(first, second) if name == "edited" else ""
             detail = f"edited: {why}" if why else ""
-            same_code = self.class_of[a] == self.class_of[b]
             return Match(uris[a], uris[b], distance, name, detail, same_code=same_code, back=detail)
         verdict = correct_verdict(
             verified.verdict if x < y else verified.verdict.swap_images(), explain_no_encoding(first, second)
         )
-        return _match(
-            uris[a], uris[b], distance, verdict, verified.stage, same_code=self.class_of[a] == self.class_of[b]
-        )
+        return _match(uris[a], uris[b], distance, verdict, verified.stage, same_code=same_code)
 
 
 def _match(a: str, b: str, distance: float | None, verdict: Verdict, tier: str, *, same_code: bool) -> Match:

@@ -29,6 +29,7 @@ class Plan(NamedTuple):
     blocks: Callable[
         [OnProgress], Iterator[Pairs]
     ]  # runs the search; yields every pair once, in any order, in blocks of bounded size
+    blocks_on: Callable[..., Iterator[Pairs]] | None = None  # the same, given workers of other machines before
 
 
 class Workers(Protocol):

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from twinpix.errors import WorkerError
 from twinpix.executors import Begin, Lost
-from twinpix.search.bands import Bands, choose_bands, keys_of, masks_of, sort_by_bucket, steps
-from twinpix.search.base import Codes, OnProgress, Pairs, Workers, no_pairs
-from twinpix.search.unique import collapse, equals, expand_pairs
+from twinpix.search.bands import Bands, keys_of, masks_of, sort_by_bucket, steps
+from twinpix.search.base import OnProgress, Pairs, Workers, no_pairs
+from twinpix.search.unique import Equal, equals, expand_pairs
 
 CHUNK = 1 << 18
 """Codes of a chunk, at most: all pairs of two chunks of 256 bits take eleven seconds of a core, which no limit ends."""
@@ -101,18 +101,24 @@ def _starts(codes: NDArray[np.uint64], first: int, width: int) -> NDArray[np.int
     return np.concatenate([[0], np.cumsum(counts)])
 
 
-def join_on(
-    workers: Workers, queries: Codes, gallery: Codes | None, radius: int, on_progress: OnProgress, chunk: int = 0
-) -> Iterator[Pairs]:
-    """Yield all pairs of a query and a gallery code within the radius; without a gallery, pairs `i < j` of queries.
+class Collapsed(NamedTuple):
+    """What `banded` has made of the codes of a search: distinct codes `(words, n)`, the rows of each, and the bands."""
 
-    Each pair once, in any order. `chunk` is the number of codes of a chunk; 0: as many as keep the workers busy.
-    Raises `WorkerError` if a worker cannot join two chunks.
+    left: NDArray[np.uint64]
+    right: NDArray[np.uint64] | None  # None: pairs among `left`
+    left_group: Equal
+    right_group: Equal
+    radius: int
+    bands: Bands | None
+
+
+def join_on(codes: Collapsed, workers: Workers, on_progress: OnProgress, chunk: int = 0) -> Iterator[Pairs]:
+    """Yield all pairs of rows within the radius, each once, in any order; among the rows of `left` with `i < j`.
+
+    `chunk` is the number of codes of a chunk; 0: as many as keep the workers busy. Raises `WorkerError` if a worker
+    cannot join two chunks.
     """
-    left, left_group = collapse(queries)
-    right, right_group = (None, left_group) if gallery is None else collapse(gallery)
-    radius = min(radius, 64 * left.shape[0])
-    bands, _ = choose_bands(left, left if right is None else right, radius)
+    left, right, left_group, right_group, radius, bands = codes
     most = max(left.shape[1], 0 if right is None else right.shape[1])
     chunk = chunk or min(CHUNK, max(_LEAST, most // (_PER_WORKER * workers.size)))
     count = 1 if bands is None else len(bands.firsts)

@@ -119,10 +119,8 @@ class Search:
         if not len(queries) or (gallery is not None and not len(gallery)):
             return Ordered([no_pairs(kind)], kind)
         plan, how = choose(self.spec, queries, gallery, radius)
-        if self._workers is not None and how.backend == "banded" and plan.seconds > WORTH_SENDING:
-            from twinpix.search.distributed import join_on
-
-            plan = plan._replace(blocks=partial(join_on, self._workers, queries, gallery, int(radius)))
+        if self._workers is not None and plan.blocks_on is not None and plan.seconds > WORTH_SENDING:
+            plan = plan._replace(blocks=partial(plan.blocks_on, self._workers))
         self.hows.append(how)
         last = _LastProgress(self._on_progress)
         with closing(cast(Any, plan.blocks(last))) as blocks:

@@ -385,7 +385,7 @@ def list_objects(url: str) -> list[tuple[str, Status]] | Status:
 def _status_if_there(url: str) -> Status:
     """Return the status of an object; without version and size if the store does not tell: reading it says why."""
     try:
-        return remote_status(url, info_of(url))
+        return status_of(url)
     except ImageError:
         return Status(UNKNOWN, 0, 0, False)
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from twinpix.machine import cores
 from twinpix.search.bands import Bands, choose_bands, masks_of, sort_by_bucket, steps
 from twinpix.search.base import Codes, OnProgress, Pairs, Plan
+from twinpix.search.distributed import Collapsed, join_on
 from twinpix.search.scheduler import TaskScheduler
 from twinpix.search.unique import collapse, equals, expand_pairs
 
@@ -56,7 +57,8 @@ class Banded:
             if right is None:
                 yield from equals(left_group)
 
-        return Plan(True, nanoseconds * 1e-9 / threads, _how(bands), blocks)
+        join = partial(join_on, Collapsed(left, right, left_group, right_group, radius, bands))
+        return Plan(True, nanoseconds * 1e-9 / threads, _how(bands), blocks, join)
 
 
 def _how(bands: Bands | None) -> str:
