@@ -38,6 +38,7 @@ from twinpix.verify import (
     Via,
     describe,
     differing_places,
+    edit_features,
     hypothesis,
     orientation_transform,
     pyramid_of,
@@ -132,7 +133,7 @@ STEPS: tuple[Callable[..., Any], ...] = (
     ),
     *(overlays.without_ink, overlays.overlay_mask, exclusive_content.is_exclusive, exclusive_content.share_of_agreeing),
     *(
-        describe.edit_features,
+        edit_features.edit_features,
         describe.describe_edit,
         pages.compare_pages,
         registration.warp_fine,

@@ -1,13 +1,12 @@
-"""Measure how two aligned images differ, and name the edit with its numbers."""
+"""Name the relation of two copies: each edit from one to the other, with its numbers."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from twinpix.imaging.opencv import opencv
 from twinpix.model import Relation
+from twinpix.verify.added_border import is_added_border
 from twinpix.verify.alignment.affine import (
     Affine,
     Decomposition,
@@ -17,70 +16,11 @@ from twinpix.verify.alignment.affine import (
     rescale,
     transform_points,
 )
-from twinpix.verify.alignment.blocks import BLOCK, Agreement, WarpedPair, part_of, warp_colours
-from twinpix.verify.light.normalize import mean_difference, undo_bending
-from twinpix.verify.light.photometric import ToneMatch
+from twinpix.verify.edit_features import EditFeatures
 from twinpix.verify.pyramid import Pyramid
 from twinpix.verify.thresholds import DESCRIBE
 
-_BLOCK = 8  # pixels a side of blocks in which grain is measured
-_BORDER_WINDOW = 31  # pixels a side of the window in which the level of a border is measured
-_BLUR = 0.8  # pixels of Gaussian blur, against the noise of single pixels
-_CHROMA_BLUR = 2.0  # pixels of Gaussian blur: chroma is subsampled
-_LUMA = (0.299, 0.587, 0.114)  # weights of red, green and blue (ITU-R BT.601)
 _EPSILON = 1e-6  # divisor above 0
-
-Floats = NDArray[np.float32]
-
-
-class EditFeatures(NamedTuple):
-    """Measured differences of the overlap: the features from which an edit is named."""
-
-    tone: float  # grey levels: mean change of a level by the tone curve
-    colour: float  # levels: quantile `colour_quantile` of the chroma difference
-    steepness: float  # root mean square of the gradients of b, by that of a
-    grain: float  # grey levels: noise of b less that of a, in flat blocks
-    outside: float  # share of the overlap beyond all levels that the other image has around the pixel
-    spread: float  # share of the blocks with such pixels
-    box: tuple[float, float, float, float]  # where, in shares of b: left, top, right, bottom
-    bent: bool = False  # distorted as no affine transform does
-    inverted: bool = False  # tones are inverted
-    hues: float = 0.0  # share of the overlap with another chroma
-
-    @property
-    def is_recoloured(self) -> bool:
-        """True if tone or colour differs."""
-        return self.inverted or self.tone > DESCRIBE.tone or self.colour > DESCRIBE.colour
-
-    @property
-    def clean(self) -> bool:
-        """True if no region differs."""
-        return self.outside <= DESCRIBE.spot
-
-    @property
-    def spots(self) -> bool:
-        """True if so few pixels differ that they may be noise."""
-        return 0 < self.outside <= DESCRIBE.spot
-
-    def with_edit_at(self, box: tuple[float, float, float, float]) -> "EditFeatures":
-        """Return the difference with a small edited region in this box."""
-        return self._replace(outside=2 * DESCRIBE.spot, spread=0.0, box=box)
-
-    @property
-    def plain(self) -> bool:
-        """True if nothing but tone and colour differs."""
-        return self.clean and DESCRIBE.blurred < self.steepness < 1 / DESCRIBE.blurred
-
-    def swap_images(self, a_to_b: Affine, a: Pyramid, b: Pyramid) -> "EditFeatures":
-        """Return the difference with `a` and `b` exchanged; `a_to_b` is the transform of its pixels."""
-        left, top, right, bottom = self.box
-        ends = np.array([[left, top], [right, bottom], [left, bottom], [right, top]]) * b.size - 0.5
-        shares = (transform_points(inverse(a_to_b), ends) + 0.5) / a.size
-        low, high = np.clip(shares.min(axis=0), 0, 1), np.clip(shares.max(axis=0), 0, 1)
-        box = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
-        return self._replace(steepness=1 / max(self.steepness, _EPSILON), grain=-self.grain, box=box)
-
-
 _OF_SIZE = frozenset({"edited: blurred", "edited: noisy", "edited: smoothed", "edited: sharpened"})
 
 
@@ -159,12 +99,12 @@ def _name_crop(a: Pyramid, b: Pyramid, a_to_b: Affine, full: Affine) -> list[Par
     of_a, of_b = overlap(a_to_b, a.size, b.size)
     out = []
     if of_a < DESCRIBE.whole:
-        relation: Relation = "padded" if _is_border(a, b, a_to_b) else "cropped"
+        relation: Relation = "padded" if is_added_border(a, b, a_to_b) else "cropped"
         x, y = _corner(inverse(full), (b.width, b.height), (a.width, a.height))
         what = "border removed" if relation == "padded" else f"cropped {of_a:.0%} at ({x}, {y})"
         out.append(Part(relation, what, borders=(relation == "padded", False)))
     if of_b < DESCRIBE.whole:
-        relation = "padded" if _is_border(b, a, inverse(a_to_b)) else "cropped"
+        relation = "padded" if is_added_border(b, a, inverse(a_to_b)) else "cropped"
         x, y = _corner(full, (a.width, a.height), (b.width, b.height))
         what = (
             f"padded to {1 / max(of_b, _EPSILON):.0%}"
@@ -183,38 +123,6 @@ def _corner(a_to_b: Affine, inner: tuple[int, int], outer: tuple[int, int]) -> t
     ends = transform_points(a_to_b, np.array([[0.0, 0], [inner[0] - 1, inner[1] - 1]]))
     x, y = ends.min(axis=0)
     return max(0, min(outer[0], round(float(x)))), max(0, min(outer[1], round(float(y))))
-
-
-def _is_border(a: Pyramid, b: Pyramid, a_to_b: Affine) -> bool:
-    """True if the part of `a` outside the overlap is plain: a border, a band, a window's background."""
-    cv2 = opencv()
-    shown = cv2.warpAffine(
-        np.ones(b.grey.shape, np.uint8), inverse(a_to_b), a.size, flags=cv2.INTER_NEAREST, borderValue=0
-    )
-    alone = cv2.dilate(shown, np.ones((3, 3), np.uint8)) == 0
-    if not alone.any():
-        return False
-    if _plain_share(a.grey[alone]) < DESCRIBE.border_flat:
-        return False
-    # If the levels outside continue right inside the overlap, the plain part belongs to the image.
-    inside = (cv2.dilate(alone.astype(np.uint8), np.ones((15, 15), np.uint8)) == 1) & ~alone & (shown == 1)
-    inside &= cv2.dilate(alone.astype(np.uint8), np.ones((7, 7), np.uint8)) == 0
-    beyond = alone.astype(np.float32)
-    sums, weight = (cv2.blur(values, (_BORDER_WINDOW, _BORDER_WINDOW)) for values in (a.grey * beyond, beyond))
-    goes_on = np.abs(a.grey[inside] - sums[inside] / np.maximum(weight[inside], _EPSILON)) <= DESCRIBE.border_step
-    return not inside.any() or float(goes_on.mean()) < DESCRIBE.border_continues
-
-
-def _plain_share(pixels: NDArray[np.uint8]) -> float:
-    """Return the share of pixels with one of the three most frequent levels."""
-    counts = np.bincount(pixels, minlength=256)
-    wide = np.convolve(counts, np.ones(2 * DESCRIBE.border_level + 1, np.int64), "same")
-    found = 0
-    for _ in range(3):
-        best = int(wide.argmax())
-        found += int(wide[best])
-        wide[max(0, best - 2 * DESCRIBE.border_level) : best + 2 * DESCRIBE.border_level + 1] = 0
-    return found / len(pixels)
 
 
 def _name_changes(differs: EditFeatures, change: Decomposition, b: Pyramid) -> list[Part]:
@@ -252,131 +160,3 @@ def _name_resize(a: Pyramid, b: Pyramid, change: Decomposition) -> list[Part]:
     if abs(across / down - 1) > DESCRIBE.same_aspect:
         return [Part("resized", f"resized {across:.3g} × {down:.3g}")]
     return [Part("resized", f"resized {(across * down) ** 0.5:.3g}")]
-
-
-# -- measured differences ---------------------------------------------------------------------------------
-
-
-def edit_features(
-    pair: WarpedPair, tones: ToneMatch, agrees: Agreement, a: Pyramid, b: Pyramid, a_to_b: Affine
-) -> EditFeatures:
-    """Measure the differences of two aligned images after photometric alignment."""
-    cv2 = opencv()
-    inner = pair.inner
-    if inner.sum() < DESCRIBE.min_pixels or min(inner.shape) < DESCRIBE.min_side:
-        return EditFeatures(0, 0, 1, 0, 0, 0, (0, 0, 0, 0))
-    mapped, theirs = tones.a, tones.b
-    outside = np.maximum(excess(mapped, theirs), excess(theirs, mapped))
-    marked = (outside > DESCRIBE.step) & inner
-    if tones.tone_change > DESCRIBE.tone:
-        marked &= ~_mask_blown(pair)
-    rest = inner & (cv2.dilate(marked.astype(np.uint8), np.ones((9, 9), np.uint8)) == 0)
-    rest = rest if rest.sum() > int(DESCRIBE.unmarked * inner.sum()) else inner
-    rows, columns = (max(1, length // BLOCK) for length in marked.shape)
-    of_marked, of_inner = (
-        cv2.resize(each.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA) for each in (marked, inner)
-    )
-    spread = part_of(of_marked > DESCRIBE.block_pixels / BLOCK**2, of_inner > DESCRIBE.block_coverage)
-    box = (0.0, 0.0, 0.0, 0.0)
-    if marked.any():
-        box = _box(marked, pair, a_to_b, b)
-    colour, hues = _colour(a, b, a_to_b)
-    return EditFeatures(
-        tones.tone_change,
-        colour,
-        _steepness(mapped, theirs, rest),
-        _grain(pair.a, pair.b, rest),
-        float(marked.sum() / inner.sum()),
-        spread,
-        box,
-        _is_bent(mapped, theirs, rest),
-        hues=hues,
-    )
-
-
-def _is_bent(a: Floats, b: Floats, rest: NDArray[np.bool_]) -> bool:
-    """True if optical flow removes most of the difference."""
-    off = mean_difference(a, b, rest)
-    return off > DESCRIBE.misaligned and mean_difference(undo_bending(a, b), b, rest) < DESCRIBE.bent * off
-
-
-def _mask_blown(pair: WarpedPair) -> NDArray[np.bool_]:
-    """Mask pixels that are clipped in either image: their content is lost, which is no overlay."""
-    cv2 = opencv()
-    low, high = np.minimum(pair.a, pair.b), np.maximum(pair.a, pair.b)
-    out = ((low < DESCRIBE.black) | (high > DESCRIBE.white)).astype(np.uint8)
-    return np.asarray(cv2.dilate(out, np.ones((5, 5), np.uint8)), dtype=bool)
-
-
-def excess(values: Floats, other: Floats) -> Floats:
-    """Return by how many levels values leave the range of the other image within 5 × 5 pixels."""
-    cv2 = opencv()
-    around = np.ones((5, 5), np.uint8)
-    smooth = cv2.GaussianBlur(values, (0, 0), _BLUR)
-    over, under = smooth - cv2.dilate(other, around), cv2.erode(other, around) - smooth
-    out: Floats = np.maximum(np.maximum(over, under), 0)
-    return out
-
-
-def _grain(a: Floats, b: Floats, inner: NDArray[np.bool_]) -> float:
-    """Return the noise of `b` less that of `a`, in the flattest blocks, in grey levels."""
-    cv2 = opencv()
-    size = tuple(max(1, length // _BLOCK) for length in a.shape[::-1])
-
-    def mean(values: Floats) -> Floats:
-        out: Floats = cv2.resize(values, size, interpolation=cv2.INTER_AREA)
-        return out
-
-    first, second = (np.sqrt(mean((grey - cv2.GaussianBlur(grey, (0, 0), 1.0)) ** 2)) for grey in (a, b))
-    usable = inner & (np.minimum(a, b) > DESCRIBE.grain_black) & (np.maximum(a, b) < DESCRIBE.grain_white)
-    blocks = mean(usable.astype(np.float32)) > DESCRIBE.grain_coverage
-    if blocks.sum() < DESCRIBE.grain_blocks:
-        return 0.0
-    flat = np.minimum(first, second)[blocks]
-    more = (second - first)[blocks]
-    return float(np.median(more[flat <= np.quantile(flat, DESCRIBE.grain_flattest)]))
-
-
-def _steepness(mapped: Floats, b: Floats, inner: NDArray[np.bool_]) -> float:
-    """Return the ratio of the root mean square gradients, `b` by `a`, after photometric alignment."""
-
-    def energy(values: Floats) -> float:
-        across, down = np.diff(values, axis=1)[:-1], np.diff(values, axis=0)[:, :-1]
-        where = inner[:-1, :-1]
-        return float((across[where] ** 2).mean() + (down[where] ** 2).mean())
-
-    return float(np.sqrt((energy(b) + 1) / (energy(mapped) + 1)))
-
-
-def _colour(a: Pyramid, b: Pyramid, a_to_b: Affine) -> tuple[float, float]:
-    """Return a quantile of the chroma difference, in levels, and the share of pixels with another chroma.
-
-    A quantile, since a sticker is no change of colours.
-    """
-    moved, common = warp_colours(a, b, a_to_b)
-    if not common.any():
-        return 0.0, 0.0
-    first, second = (_chroma(colours) for colours in (moved, b.colours))
-    off = np.abs(first - second).sum(axis=-1)[common]
-    return float(np.quantile(off, DESCRIBE.colour_quantile)), float((off > DESCRIBE.other_hue).mean())
-
-
-def _chroma(colours: NDArray[np.uint8]) -> Floats:
-    cv2 = opencv()
-    smooth = cv2.GaussianBlur(colours.astype(np.float32), (0, 0), _CHROMA_BLUR)
-    red, green, blue = smooth[..., 0], smooth[..., 1], smooth[..., 2]
-    luma = _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
-    return np.stack([blue - luma, red - luma], axis=-1)
-
-
-def _box(marked: NDArray[np.bool_], pair: WarpedPair, a_to_b: Affine, b: Pyramid) -> tuple[float, float, float, float]:
-    """Return the box of most marked pixels, in shares of b."""
-    rows, columns = np.nonzero(marked)
-    end = DESCRIBE.box_quantile
-    ends = [np.quantile(each, share) for share in (end, 1 - end) for each in (columns, rows)]
-    places = np.array([[ends[0], ends[1]], [ends[2], ends[3]], [ends[0], ends[3]], [ends[2], ends[1]]])
-    if pair.a_to_b is not a_to_b:  # the overlap is in pixels of a
-        places = transform_points(a_to_b, places)
-    shares = (places + 0.5) / np.array(b.size)
-    low, high = np.clip(shares.min(axis=0), 0, 1), np.clip(shares.max(axis=0), 0, 1)
-    return float(low[0]), float(low[1]), float(high[0]), float(high[1])

@@ -23,7 +23,7 @@ from twinpix.verify.alignment.blocks import (
 from twinpix.verify.content.exclusive_content import is_exclusive, share_of_agreeing
 from twinpix.verify.content.moments import are_two_moments
 from twinpix.verify.content.overlays import without_ink, without_overlay
-from twinpix.verify.describe import EditFeatures, edit_features
+from twinpix.verify.edit_features import EditFeatures, edit_features
 from twinpix.verify.light.low_texture import is_level
 from twinpix.verify.light.photometric import ToneMatch, match_light, untextured_correlation
 from twinpix.verify.pyramid import Pyramid

@@ -13,7 +13,8 @@ from twinpix.verify.alignment.align import KeypointAlignment, align_keypoints, f
 from twinpix.verify.alignment.blocks import refine, warp_pair
 from twinpix.verify.alignment.screening import screen
 from twinpix.verify.content.pages import compare_pages
-from twinpix.verify.describe import EditFeatures, describe_edit
+from twinpix.verify.describe import describe_edit
+from twinpix.verify.edit_features import EditFeatures
 from twinpix.verify.hypothesis import Hypothesis, Rejection, Via, score_hypothesis, score_via
 from twinpix.verify.light.tone_inversion import undo_inversion
 from twinpix.verify.pyramid import Pyramid, brightening_factor

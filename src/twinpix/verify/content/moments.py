@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from twinpix.imaging.opencv import opencv
 from twinpix.verify.alignment.affine import Affine, corners, transform_points
 from twinpix.verify.alignment.blocks import Floats, WarpedPair
-from twinpix.verify.describe import EditFeatures, excess
+from twinpix.verify.edit_features import EditFeatures, excess
 from twinpix.verify.light.normalize import match_sharpness, mean_difference
 from twinpix.verify.light.photometric import ToneMatch
 from twinpix.verify.pyramid import Pyramid
