@@ -1,4 +1,4 @@
-"""Measure how recall and false matches of verification depend on each threshold of `twinpix/verify/thresholds.py`.
+"""Measure how recall and false matches of verification depend on each threshold of `twinpix/thresholds.py`.
 
 usage: thresholds.py [--photos FOLDER] [--natural TSV] [--only CONCERN[.field] ...] [--off] [-o FILE]
 
@@ -28,8 +28,13 @@ from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from twinpix.errors import ImageError
 from twinpix.evaluation.edits import EDITS, make_edit
+from twinpix.evidence import edit_features
+from twinpix.evidence.alignment import align, blocks, registration
+from twinpix.evidence.content import exclusive_content, ink, overlays, pages, spots
+from twinpix.evidence.light import low_texture, normalize, photometric, tone_inversion
 from twinpix.imaging import decode
 from twinpix.model import Bytes2D
+from twinpix.thresholds import COARSE, CONCERNS, override_threshold
 from twinpix.verify import (
     COLOUR,
     DETAIL,
@@ -38,16 +43,11 @@ from twinpix.verify import (
     Via,
     describe,
     differing_places,
-    edit_features,
     hypothesis,
     orientation_transform,
     pyramid_of,
     verify_pair,
 )
-from twinpix.verify.alignment import align, blocks, registration
-from twinpix.verify.content import exclusive_content, ink, overlays, pages, spots
-from twinpix.verify.light import low_texture, normalize, photometric, tone_inversion
-from twinpix.verify.thresholds import COARSE, CONCERNS, override_threshold
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
@@ -447,7 +447,9 @@ class Memory:
 
     def install(self) -> None:
         """Wrap the steps of verification, wherever they are imported, and watch the table."""
-        modules = [module for name, module in sys.modules.items() if name.startswith("twinpix.verify")]
+        modules = [
+            value for name, value in sys.modules.items() if name.startswith(("twinpix.verify", "twinpix.evidence"))
+        ]
         for function in STEPS:
             for module in modules:
                 for name, value in list(vars(module).items()):
@@ -584,7 +586,7 @@ def summary(pairs: Sequence[Pair], base: Sequence[Answer]) -> str:
         "# Sensitivity of verification to its thresholds",
         "",
         "Written by `bench/thresholds.py`, whose docstring says how the pairs are made. Each threshold of "
-        "`src/twinpix/verify/thresholds.py` alone is replaced by 0.8 and by 1.2 times its value (whole numbers differ "
+        "`src/twinpix/thresholds.py` alone is replaced by 0.8 and by 1.2 times its value (whole numbers differ "
         "by at least 1). A share that becomes larger than 1 is never reached: that switches its comparison off.",
         "",
         f"{len(pairs)} pairs: {len(copies)} of copies, {len(pairs) - len(copies)} of different images. With all "

@@ -18,13 +18,13 @@ import twinpix
 from documents import FAMILIES, HELD_OUT, document, scanned, taken
 from drawings import draw
 from twinpix import verify
+from twinpix.evidence.content.spots import find_spot
 from twinpix.imaging import decode
 from twinpix.imaging.evidence import differing_share, may_differ
 from twinpix.model import Bytes2D
 from twinpix.sources.kinds.zip import Zip
+from twinpix.thresholds import TEXTURE
 from twinpix.verify import COLOUR, DETAIL, FULL, Pyramid, Verdict, orientation_transform, pyramid_of, verify_pair
-from twinpix.verify.content.spots import find_spot
-from twinpix.verify.thresholds import TEXTURE
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "cases"
 

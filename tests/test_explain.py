@@ -19,11 +19,11 @@ from drawings import draw
 from hard_negatives import Pair, fabrics, forms, meme_of_one_template, same_inset, skies, squared_paper, two_steps_aside
 from twinpix import ui
 from twinpix.errors import OutputError, UsageError
+from twinpix.evidence.alignment.blocks import agreement, warp_pair
+from twinpix.thresholds import DECISION
 from twinpix.ui import explain, lettering
 from twinpix.usecases.compare import Comparison
 from twinpix.verify import Rejection, common_points
-from twinpix.verify.alignment.blocks import agreement, warp_pair
-from twinpix.verify.thresholds import DECISION
 
 SIZE = (480, 360)
 SCALE = 640 / 480  # of images of that size as they are drawn

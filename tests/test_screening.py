@@ -7,11 +7,11 @@ from PIL import Image, ImageFilter, ImageOps
 from drawings import draw
 from hard_negatives import same_caption
 from test_verify import view
+from twinpix.evidence.alignment.affine import Affine, compose, inverse
+from twinpix.evidence.alignment.screening import Screening, screen
+from twinpix.evidence.pyramid import Pyramid
+from twinpix.thresholds import SCREENING
 from twinpix.verify import Via, orientation_transform, verify_pair
-from twinpix.verify.alignment.affine import Affine, compose, inverse
-from twinpix.verify.alignment.screening import Screening, screen
-from twinpix.verify.pyramid import Pyramid
-from twinpix.verify.thresholds import SCREENING
 
 SIZE = 320, 240
 TONES = {

@@ -14,11 +14,11 @@ import twinpix
 from drawings import draw
 from sessions import session_of
 from twinpix.encoding.content_table import File
+from twinpix.evidence.light.normalize import FLOW_LEAST, undo_bending
 from twinpix.imaging import decode
 from twinpix.match.verifier import Verifier, guess_of_turn, pair_of
 from twinpix.model import ContentId, Unverified
 from twinpix.verify import COLOUR, DETAIL, Pyramid, orientation_transform, pyramid_of, verify_pair, verify_quick
-from twinpix.verify.light.normalize import FLOW_LEAST, undo_bending
 
 NARROW = [(216, 25), (41, 587), (105, 19), (16, 100), (30, 30), (17, 640), (640, 8), (1, 700), (700, 1), (1, 1)]
 

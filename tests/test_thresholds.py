@@ -1,4 +1,4 @@
-"""The table of thresholds gives a reason for each number, and no other module of verification has thresholds."""
+"""The table of thresholds gives a reason for each number, and no module of `evidence` or `verify` has thresholds."""
 
 import ast
 import re
@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from drawings import draw
-from twinpix import fingerprints
+from twinpix import fingerprints, thresholds
 from twinpix.imaging import picture_of
-from twinpix.verify import COLOUR, DETAIL, orientation_transform, pyramid_of, thresholds, verify_pair
-from twinpix.verify.thresholds import CONCERNS, DATA, DECISION, override_threshold
+from twinpix.thresholds import CONCERNS, DATA, DECISION, override_threshold
+from twinpix.verify import COLOUR, DETAIL, orientation_transform, pyramid_of, verify_pair
 
-VERIFY = Path(thresholds.__file__).parent
+TWINPIX = Path(thresholds.__file__).parent
 TESTS = Path(__file__).parent
 FLOATS = {0.0, 0.5, 1.0}  # not thresholds: none, the centre of a pixel, all
 COUNTS = {
@@ -61,16 +61,16 @@ def test_every_threshold_has_a_unit_a_reason_data_and_a_test() -> None:
 def test_the_table_has_every_concern_and_each_field_is_read_somewhere() -> None:
     kinds = {type(table).__name__: name for name, table in CONCERNS.items()}
     assert {kind for kind, _, _ in fields()} == set(kinds)
-    source = "".join(path.read_text(encoding="utf-8") for path in VERIFY.parent.rglob("*.py"))
+    source = "".join(path.read_text(encoding="utf-8") for path in TWINPIX.rglob("*.py"))
     read = set(re.findall(rf"\b(?:{'|'.join(CONCERNS)})\.\w+", source))
     assert [f"{kind}.{field}" for kind, field, _ in fields() if f"{kinds[kind]}.{field}" not in read] == []
 
 
 def modules() -> list[Path]:
-    return sorted(path for path in VERIFY.rglob("*.py") if path.name != "thresholds.py")
+    return sorted(path for package in ("evidence", "verify") for path in (TWINPIX / package).rglob("*.py"))
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(VERIFY)))
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(TWINPIX)))
 def test_no_other_module_has_a_number_without_a_name(path: Path) -> None:
     tree, found = ast.parse(path.read_text(encoding="utf-8")), []
     for top in tree.body:
@@ -92,7 +92,7 @@ def is_threshold(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and type(node.value) in (int, float) and node.value not in COUNTS
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(VERIFY)))
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(TWINPIX)))
 def test_no_module_keeps_a_threshold_when_it_is_imported(path: Path) -> None:
     """Neither a constant nor a default argument: `override_threshold` would not reach it."""
     tree = ast.parse(path.read_text(encoding="utf-8"))

@@ -20,16 +20,16 @@ from drawings import clouds, draw, on_plain_background
 from hard_negatives import PAIRS, Pair, right
 from twinpix import verify
 from twinpix.errors import UsageError
+from twinpix.evidence.alignment.affine import Affine, decompose, inverse, overlap, rescale, transform_points
+from twinpix.evidence.alignment.blocks import agreement, warp_pair
+from twinpix.evidence.content.overlays import without_ink
+from twinpix.evidence.light.normalize import match_local_light, match_sharpness, mean_difference, smooth, undo_bending
+from twinpix.evidence.light.photometric import match_light
+from twinpix.evidence.light.tone_inversion import undo_inversion
+from twinpix.evidence.pyramid import hull
 from twinpix.fingerprints import base
 from twinpix.imaging import picture_of
 from twinpix.verify import COLOUR, DETAIL, Pyramid, Via, orientation_transform, pyramid_of, verify_pair, verify_quick
-from twinpix.verify.alignment.affine import Affine, decompose, inverse, overlap, rescale, transform_points
-from twinpix.verify.alignment.blocks import agreement, warp_pair
-from twinpix.verify.content.overlays import without_ink
-from twinpix.verify.light.normalize import match_local_light, match_sharpness, mean_difference, smooth, undo_bending
-from twinpix.verify.light.photometric import match_light
-from twinpix.verify.light.tone_inversion import undo_inversion
-from twinpix.verify.pyramid import hull
 
 
 def view(image: Image.Image) -> Pyramid:

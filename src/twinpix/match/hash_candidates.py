@@ -24,7 +24,7 @@ from twinpix.match.leaders import Rank
 from twinpix.match.schedule import verify_scheduled
 from twinpix.match.verifier import Verifier, guess_of_turn
 from twinpix.model import UNKNOWN, ContentId, Matches
-from twinpix.verify import ALIGNMENT, COARSE
+from twinpix.thresholds import ALIGNMENT, COARSE
 
 _READ_AT_ONCE = 512  # contents that are measured together, 17 kB each
 _COMPARED_AT_ONCE = 1 << 14  # pairs, 1 kB each

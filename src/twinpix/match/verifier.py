@@ -23,7 +23,8 @@ from twinpix.match.verdict_cache import VerdictCache, verdict_key
 from twinpix.model import Bytes2D, ContentId, Failure, Unverified
 from twinpix.sources import read
 from twinpix.sources.bit_rot import DAMAGED, differ_in_part
-from twinpix.verify import DECISION, Pyramid, Verdict
+from twinpix.thresholds import DECISION
+from twinpix.verify import Pyramid, Verdict
 
 _BATCH = 24  # pairs
 _HELD, _HELD_FULL = 256, 16  # pyramids, and full pages of 2 MB, that a process keeps for later pairs

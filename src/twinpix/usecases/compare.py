@@ -25,6 +25,7 @@ from twinpix.progress import Progress
 from twinpix.sources import explain_no_image, path_advice, read
 from twinpix.store import Result
 from twinpix.text import plural
+from twinpix.thresholds import DECISION
 from twinpix.verify import Affine, Explanation, Pyramid, Rejection, Verdict
 
 _UNDECIDED = "too little texture to decide"
@@ -341,7 +342,7 @@ def _verify(pairs: Sequence[_Decoded], method: Fingerprint, detail_score: int) -
     whole = not (first.damaged or second.damaged)
     if whole and pixel_digest(first.data, first.name) == pixel_digest(second.data, second.name):
         return _identical("identical-pixels", "the same pixels in different files", maps[0], (a, b))
-    least = 1 - method.radii["normal"] if method.proposes else verify.DECISION.min_agreement
+    least = 1 - method.radii["normal"] if method.proposes else DECISION.min_agreement
     verdict = verify.verify_pair(a, b, maps, least)
     views = a, b = verify.as_compared(verdict, a, b)
     found = verify.explain_pair(verdict, a, b, maps, least)

@@ -1,6 +1,6 @@
 """Geometric verification of a pair: whether its pixels agree where the images overlap, and how they differ."""
 
-from twinpix.verify.alignment.affine import (
+from twinpix.evidence.alignment.affine import (
     Affine,
     Size,
     compose,
@@ -10,19 +10,15 @@ from twinpix.verify.alignment.affine import (
     rescale,
     transform_points,
 )
-from twinpix.verify.alignment.coarse import differing_places
+from twinpix.evidence.alignment.coarse import differing_places
+from twinpix.evidence.pyramid import COLOUR, DETAIL, FULL, Pyramid, pyramid_of
 from twinpix.verify.explain import DifferenceMap, Explanation, Places, common_points, difference_map, explain_pair
 from twinpix.verify.faults import faults, reason_of
 from twinpix.verify.hypothesis import Rejection, Via
-from twinpix.verify.pyramid import COLOUR, DETAIL, FULL, Pyramid, pyramid_of
-from twinpix.verify.thresholds import ALIGNMENT, COARSE, DECISION
 from twinpix.verify.verify_pair import VERSION, Verdict, as_compared, verify_pair, verify_quick
 
 __all__ = [
-    "ALIGNMENT",
-    "COARSE",
     "COLOUR",
-    "DECISION",
     "DETAIL",
     "FULL",
     "VERSION",

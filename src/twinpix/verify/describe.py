@@ -5,9 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from twinpix.model import Relation
-from twinpix.verify.added_border import is_added_border
-from twinpix.verify.alignment.affine import (
+from twinpix.evidence.added_border import is_added_border
+from twinpix.evidence.alignment.affine import (
     Affine,
     Decomposition,
     decompose,
@@ -16,9 +15,10 @@ from twinpix.verify.alignment.affine import (
     rescale,
     transform_points,
 )
-from twinpix.verify.edit_features import EditFeatures
-from twinpix.verify.pyramid import Pyramid
-from twinpix.verify.thresholds import DESCRIBE
+from twinpix.evidence.edit_features import EditFeatures
+from twinpix.evidence.pyramid import Pyramid
+from twinpix.model import Relation
+from twinpix.thresholds import DESCRIBE
 
 _EPSILON = 1e-6  # divisor above 0
 _OF_SIZE = frozenset({"edited: blurred", "edited: noisy", "edited: smoothed", "edited: sharpened"})

@@ -6,14 +6,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from twinpix.evidence.alignment.affine import Affine, compose, inverse, overlap, transform_points
+from twinpix.evidence.alignment.align import align_keypoints, fits
+from twinpix.evidence.alignment.blocks import BLOCK, Agreement, WarpedPair, agreement, warp_pair
+from twinpix.evidence.light.photometric import match_light
+from twinpix.evidence.pyramid import Pyramid
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.alignment.affine import Affine, compose, inverse, overlap, transform_points
-from twinpix.verify.alignment.align import align_keypoints, fits
-from twinpix.verify.alignment.blocks import BLOCK, Agreement, WarpedPair, agreement, warp_pair
+from twinpix.thresholds import DECISION, DESCRIBE
 from twinpix.verify.hypothesis import score_hypothesis
-from twinpix.verify.light.photometric import match_light
-from twinpix.verify.pyramid import Pyramid
-from twinpix.verify.thresholds import DECISION, DESCRIBE
 from twinpix.verify.verify_pair import Verdict
 
 _SMOOTH = 1.0  # pixels: sigma of the blur before levels are compared, as the tones are fitted to blurred images

@@ -6,8 +6,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix.verify.alignment.affine import Affine, Size, corners, inverse, overlap, transform_points
-from twinpix.verify.alignment.blocks import (
+from twinpix.evidence.alignment.affine import Affine, Size, corners, inverse, overlap, transform_points
+from twinpix.evidence.alignment.blocks import (
     Agreement,
     WarpedPair,
     agreement,
@@ -20,14 +20,14 @@ from twinpix.verify.alignment.blocks import (
     use_finer,
     warp_pair,
 )
-from twinpix.verify.content.exclusive_content import is_exclusive, share_of_agreeing
-from twinpix.verify.content.moments import are_two_moments
-from twinpix.verify.content.overlays import without_ink, without_overlay
-from twinpix.verify.edit_features import EditFeatures, edit_features
-from twinpix.verify.light.low_texture import is_level
-from twinpix.verify.light.photometric import ToneMatch, match_light, untextured_correlation
-from twinpix.verify.pyramid import Pyramid
-from twinpix.verify.thresholds import DECISION, EXCLUSIVE
+from twinpix.evidence.content.exclusive_content import is_exclusive, share_of_agreeing
+from twinpix.evidence.content.moments import are_two_moments
+from twinpix.evidence.content.overlays import without_ink, without_overlay
+from twinpix.evidence.edit_features import EditFeatures, edit_features
+from twinpix.evidence.light.low_texture import is_level
+from twinpix.evidence.light.photometric import ToneMatch, match_light, untextured_correlation
+from twinpix.evidence.pyramid import Pyramid
+from twinpix.thresholds import DECISION, EXCLUSIVE
 
 Rejection = Literal[
     "texture",  # fewer textured blocks than can prove anything

@@ -6,19 +6,19 @@ from typing import NamedTuple
 
 import numpy as np
 
+from twinpix.evidence.alignment.affine import Affine, corners, inverse, orientation_transform, overlap, transform_points
+from twinpix.evidence.alignment.align import KeypointAlignment, align_keypoints, fits
+from twinpix.evidence.alignment.blocks import refine, warp_pair
+from twinpix.evidence.alignment.screening import screen
+from twinpix.evidence.content.pages import compare_pages
+from twinpix.evidence.edit_features import EditFeatures
+from twinpix.evidence.light.tone_inversion import undo_inversion
+from twinpix.evidence.pyramid import Pyramid, brightening_factor
 from twinpix.imaging.opencv import opencv
 from twinpix.model import Relation
-from twinpix.verify.alignment.affine import Affine, corners, inverse, orientation_transform, overlap, transform_points
-from twinpix.verify.alignment.align import KeypointAlignment, align_keypoints, fits
-from twinpix.verify.alignment.blocks import refine, warp_pair
-from twinpix.verify.alignment.screening import screen
-from twinpix.verify.content.pages import compare_pages
+from twinpix.thresholds import ALIGNMENT, DECISION, SCREENING, TONE_INVERSION
 from twinpix.verify.describe import describe_edit
-from twinpix.verify.edit_features import EditFeatures
 from twinpix.verify.hypothesis import Hypothesis, Rejection, Via, score_hypothesis, score_via
-from twinpix.verify.light.tone_inversion import undo_inversion
-from twinpix.verify.pyramid import Pyramid, brightening_factor
-from twinpix.verify.thresholds import ALIGNMENT, DECISION, SCREENING, TONE_INVERSION
 
 VERSION = 22
 """Version of the verdicts: raise it when verdicts, names or numbers change. Stored verdicts belong to one version."""

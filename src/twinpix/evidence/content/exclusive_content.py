@@ -10,9 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix.imaging.opencv import opencv
-from twinpix.verify.alignment.affine import Affine, overlap
-from twinpix.verify.alignment.blocks import (
+from twinpix.evidence.alignment.affine import Affine, overlap
+from twinpix.evidence.alignment.blocks import (
     Agreement,
     Floats,
     WarpedPair,
@@ -22,11 +21,12 @@ from twinpix.verify.alignment.blocks import (
     use_finer,
     warp_pair,
 )
-from twinpix.verify.content.overlays import overlay_mask, overlay_mask_on_background, without_ink
-from twinpix.verify.light.normalize import match_local_light, match_sharpness, mean_difference, undo_bending
-from twinpix.verify.light.photometric import ToneMatch, match_light
-from twinpix.verify.pyramid import Pyramid
-from twinpix.verify.thresholds import EXCLUSIVE, OVERLAYS
+from twinpix.evidence.content.overlays import overlay_mask, overlay_mask_on_background, without_ink
+from twinpix.evidence.light.normalize import match_local_light, match_sharpness, mean_difference, undo_bending
+from twinpix.evidence.light.photometric import ToneMatch, match_light
+from twinpix.evidence.pyramid import Pyramid
+from twinpix.imaging.opencv import opencv
+from twinpix.thresholds import EXCLUSIVE, OVERLAYS
 
 _AROUND, _BACKGROUND = 5, 9  # pixels a side of the windows around a pixel, and in which its background is searched for
 _JOINED = 15  # pixels: marked pixels within this distance belong to one object

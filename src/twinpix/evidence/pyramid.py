@@ -13,7 +13,7 @@ from twinpix.imaging.picture import Colours
 from twinpix.imaging.printed import SIDE, is_printed
 from twinpix.localfeatures.keypoints import Keypoints, detect_in_small
 from twinpix.model import Bytes2D
-from twinpix.verify.thresholds import TEXTURE
+from twinpix.thresholds import TEXTURE
 
 DETAIL = 640  # pixels along the longer side, where there are as many
 FULL = 1600

@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from twinpix.evidence.alignment.blocks import Floats, WarpedPair, sample_pixels
+from twinpix.evidence.pyramid import Pyramid
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.alignment.blocks import Floats, WarpedPair, sample_pixels
-from twinpix.verify.pyramid import Pyramid
-from twinpix.verify.thresholds import TONE_INVERSION
+from twinpix.thresholds import TONE_INVERSION
 
 _CURVE_PIXELS = 8000  # pixels to which a curve is fitted
 _RANGES = 32  # ranges of grey levels, with one mean each

@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from twinpix.evidence.alignment.affine import Affine, inverse
+from twinpix.evidence.alignment.blocks import Floats
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.alignment.affine import Affine, inverse
-from twinpix.verify.alignment.blocks import Floats
-from twinpix.verify.thresholds import REGISTRATION
+from twinpix.thresholds import REGISTRATION
 
 Mask = NDArray[np.bool_]
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from twinpix.imaging.opencv import opencv
 from twinpix.model import Bytes2D
-from twinpix.verify.thresholds import SPOTS
+from twinpix.thresholds import SPOTS
 
 _AROUND = 9  # pixels a side of the window around a pixel
 _STRIDE, _ROWS = 37, 3  # sampling steps: pixels for the fit of gain and bias; rows and columns for the noise

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from twinpix.evidence.alignment.affine import Affine, clip_polygon, inverse, rescale
+from twinpix.evidence.pyramid import COLOUR, Pyramid, hull
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.alignment.affine import Affine, clip_polygon, inverse, rescale
-from twinpix.verify.pyramid import COLOUR, Pyramid, hull
-from twinpix.verify.thresholds import ALIGNMENT, BLOCKS
+from twinpix.thresholds import ALIGNMENT, BLOCKS
 
 BLOCK = 16  # pixels of either side of a block
 _SMALL = 96  # pixels: in overlaps with a shorter side blocks have half the side, otherwise there are too few

@@ -3,11 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from twinpix.evidence.alignment.affine import Affine, overlap
+from twinpix.evidence.alignment.blocks import BLOCK, Floats, WarpedPair, warp_colours
+from twinpix.evidence.pyramid import Pyramid
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.alignment.affine import Affine, overlap
-from twinpix.verify.alignment.blocks import BLOCK, Floats, WarpedPair, warp_colours
-from twinpix.verify.pyramid import Pyramid
-from twinpix.verify.thresholds import LOW_TEXTURE
+from twinpix.thresholds import LOW_TEXTURE
 
 
 def is_level(a: Pyramid, b: Pyramid, pair: WarpedPair, a_to_b: Affine) -> bool:

@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from twinpix.evidence.alignment.blocks import Floats, WarpedPair, part_of, sample_pixels
+from twinpix.evidence.light.normalize import local_mean
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.alignment.blocks import Floats, WarpedPair, part_of, sample_pixels
-from twinpix.verify.light.normalize import local_mean
-from twinpix.verify.thresholds import OVERLAYS
+from twinpix.thresholds import OVERLAYS
 
 _AROUND = 5  # pixels a side of the window around a pixel
 _INK_PIXELS = 4000  # pixels from which the colour of ink is fitted

@@ -5,14 +5,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from twinpix.evidence.alignment.affine import Affine, Size, corners, inverse, rescale, transform_points
+from twinpix.evidence.alignment.blocks import pixels_within
+from twinpix.evidence.alignment.registration import FinePair, register, warp_fine
+from twinpix.evidence.content.ink import InkComparison, InkDifference, compare_ink, contradict, ink_differences
+from twinpix.evidence.content.spots import Box, find_spot
+from twinpix.evidence.pyramid import Pyramid
 from twinpix.model import Bytes2D
-from twinpix.verify.alignment.affine import Affine, Size, corners, inverse, rescale, transform_points
-from twinpix.verify.alignment.blocks import pixels_within
-from twinpix.verify.alignment.registration import FinePair, register, warp_fine
-from twinpix.verify.content.ink import InkComparison, InkDifference, compare_ink, contradict, ink_differences
-from twinpix.verify.content.spots import Box, find_spot
-from twinpix.verify.pyramid import Pyramid
-from twinpix.verify.thresholds import PAGES
+from twinpix.thresholds import PAGES
 
 Within = tuple[Affine, Size]
 """The transform of the first pyramid's pixels to a third image, and the size of that image."""

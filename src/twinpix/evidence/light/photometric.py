@@ -5,8 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix.imaging.opencv import opencv
-from twinpix.verify.alignment.blocks import (
+from twinpix.evidence.alignment.blocks import (
     Agreement,
     Floats,
     WarpedPair,
@@ -14,7 +13,8 @@ from twinpix.verify.alignment.blocks import (
     pixels_of,
     sample_pixels,
 )
-from twinpix.verify.thresholds import PHOTOMETRIC
+from twinpix.imaging.opencv import opencv
+from twinpix.thresholds import PHOTOMETRIC
 
 _CURVE_PIXELS = 4000  # pixels from which a tone curve is fitted
 _KNOTS = 24  # of the tone curve

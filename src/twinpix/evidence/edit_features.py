@@ -5,13 +5,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from twinpix.evidence.alignment.affine import Affine, inverse, transform_points
+from twinpix.evidence.alignment.blocks import BLOCK, Agreement, Floats, WarpedPair, part_of, warp_colours
+from twinpix.evidence.light.normalize import mean_difference, undo_bending
+from twinpix.evidence.light.photometric import ToneMatch
+from twinpix.evidence.pyramid import Pyramid
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.alignment.affine import Affine, inverse, transform_points
-from twinpix.verify.alignment.blocks import BLOCK, Agreement, Floats, WarpedPair, part_of, warp_colours
-from twinpix.verify.light.normalize import mean_difference, undo_bending
-from twinpix.verify.light.photometric import ToneMatch
-from twinpix.verify.pyramid import Pyramid
-from twinpix.verify.thresholds import DESCRIBE
+from twinpix.thresholds import DESCRIBE
 
 _BLOCK = 8  # pixels a side of blocks in which grain is measured
 _BLUR = 0.8  # pixels of Gaussian blur, against the noise of single pixels

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from twinpix.evidence.alignment.affine import Affine, compose, overlap
+from twinpix.evidence.pyramid import Pyramid
 from twinpix.imaging.opencv import opencv
 from twinpix.localfeatures.keypoints import Keypoints, mirror_keypoints
-from twinpix.verify.alignment.affine import Affine, compose, overlap
-from twinpix.verify.pyramid import Pyramid
-from twinpix.verify.thresholds import ALIGNMENT
+from twinpix.thresholds import ALIGNMENT
 
 
 class KeypointAlignment(NamedTuple):

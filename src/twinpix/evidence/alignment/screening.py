@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from twinpix.evidence.alignment.affine import Affine, Size, clip_polygon, compose, corners, inverse, transform_points
+from twinpix.evidence.pyramid import Pyramid
 from twinpix.imaging.opencv import opencv
 from twinpix.model import Bytes2D
-from twinpix.verify.alignment.affine import Affine, Size, clip_polygon, compose, corners, inverse, transform_points
-from twinpix.verify.pyramid import Pyramid
-from twinpix.verify.thresholds import SCREENING
+from twinpix.thresholds import SCREENING
 
 _SIDE = 96  # pixels along the longer side of the overlap
 _LEAST = 8  # pixels along its shorter side: one block

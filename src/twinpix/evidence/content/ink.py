@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from twinpix.evidence.alignment.blocks import Floats
+from twinpix.evidence.alignment.registration import FinePair, Mask, Normaliser
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.alignment.blocks import Floats
-from twinpix.verify.alignment.registration import FinePair, Mask, Normaliser
-from twinpix.verify.thresholds import INK
+from twinpix.thresholds import INK
 
 _INK_WINDOW = 9  # pixels a side in which ink is compared: about a letter of small print
 _BLURS = (0.5, 0.7, 1.0, 1.4, 2.0, 3.0)  # pixels of Gaussian blur that are tried

@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from twinpix.evidence.alignment.affine import Affine, inverse
+from twinpix.evidence.pyramid import Pyramid
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.alignment.affine import Affine, inverse
-from twinpix.verify.pyramid import Pyramid
-from twinpix.verify.thresholds import DESCRIBE
+from twinpix.thresholds import DESCRIBE
 
 _BORDER_WINDOW = 31  # pixels a side of the window in which the level of a border is measured
 _EPSILON = 1e-6  # divisor above 0

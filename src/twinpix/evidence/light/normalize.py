@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from twinpix.evidence.alignment.blocks import Floats
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.alignment.blocks import Floats
-from twinpix.verify.thresholds import PHOTOMETRIC
+from twinpix.thresholds import PHOTOMETRIC
 
 _BLURS = (1.0, 1.5, 2.0, 3.0, 4.0)  # pixels of Gaussian blur that are tried
 _SMALL_SIGMA = 4.0  # pixels of Gaussian blur of the smaller copy on which a wide blur is computed, at least

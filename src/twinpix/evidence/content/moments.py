@@ -11,14 +11,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from twinpix.evidence.alignment.affine import Affine, corners, transform_points
+from twinpix.evidence.alignment.blocks import Floats, WarpedPair
+from twinpix.evidence.edit_features import EditFeatures, excess
+from twinpix.evidence.light.normalize import match_sharpness, mean_difference
+from twinpix.evidence.light.photometric import ToneMatch
+from twinpix.evidence.pyramid import Pyramid
 from twinpix.imaging.opencv import opencv
-from twinpix.verify.alignment.affine import Affine, corners, transform_points
-from twinpix.verify.alignment.blocks import Floats, WarpedPair
-from twinpix.verify.edit_features import EditFeatures, excess
-from twinpix.verify.light.normalize import match_sharpness, mean_difference
-from twinpix.verify.light.photometric import ToneMatch
-from twinpix.verify.pyramid import Pyramid
-from twinpix.verify.thresholds import MOMENTS
+from twinpix.thresholds import MOMENTS
 
 _AROUND, _BLUR = 5, 0.8  # pixels: side of the window around a pixel, and Gaussian blur against noise
 _JOINED = 9  # pixels: differing pixels within this distance belong to one object

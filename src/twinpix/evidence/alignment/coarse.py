@@ -8,7 +8,7 @@ import numpy as np
 
 from twinpix.imaging.opencv import opencv
 from twinpix.model import Bytes2D
-from twinpix.verify.thresholds import COARSE
+from twinpix.thresholds import COARSE
 
 _SIDE = 64  # pixels of either side: alignment takes 1.2 ms a pair
 _BLOCKS = 16  # along either side

@@ -1,0 +1,1 @@
+"""Measurements of one image, and of two images under one transform, from which `verify` decides."""
