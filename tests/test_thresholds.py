@@ -3,6 +3,7 @@
 import ast
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -21,19 +22,44 @@ COUNTS = {
     2,
     3,
 }  # a comparison with one of these asks whether there is anything, or enough for a line or a polygon
-FORM = re.compile(r"(?P<unit>.+?\.) Why: (?P<why>.+\.) Data: (?P<data>.+?)\. Test: (?P<test>\S+)", re.DOTALL)
+OF_CLASS = re.compile(r".+\. Data: (?P<data>[^.:]+)\. Test: (?P<test>\S+)")
+OF_FIELD = re.compile(
+    r"(?P<unit>[^:]+?\.) Why: (?P<why>(?:(?!Data:|Test:).)+\.)(?: Data: (?P<data>[^.:]+)\.)?(?: Test: (?P<test>\S+))?"
+)
 
 
-def fields() -> list[tuple[str, str, str]]:
-    """Class, name and docstring of each field of the table."""
+class Field(NamedTuple):
+    """A threshold, with the data and the test of its class where it states none."""
+
+    kind: str
+    name: str
+    text: str
+    data: str
+    test: str
+    repeats: bool  # states what its class states
+
+
+def text_of(node: ast.stmt | None) -> str:
+    """A docstring on one line."""
+    value = node.value if isinstance(node, ast.Expr) else None
+    return " ".join(str(value.value).split()) if isinstance(value, ast.Constant) else ""
+
+
+def fields() -> list[Field]:
+    """Each field of the table; with unknown data and test (`?`) if its docstring has another form."""
     out = []
     for kind in ast.parse(Path(thresholds.__file__).read_text(encoding="utf-8")).body:
         if isinstance(kind, ast.ClassDef):
-            for field, text in zip(kind.body, [*kind.body[1:], None], strict=True):
+            shared = OF_CLASS.fullmatch(text_of(kind.body[0]))
+            of_class = shared.groupdict() if shared else {"data": "", "test": ""}
+            for field, following in zip(kind.body, [*kind.body[1:], None], strict=True):
                 if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-                    value = text.value if isinstance(text, ast.Expr) else None
-                    shown = value.value if isinstance(value, ast.Constant) else ""
-                    out.append((kind.name, field.target.id, " ".join(str(shown).split())))
+                    text = text_of(following)
+                    found = OF_FIELD.fullmatch(text)
+                    own = found.groupdict() if found else {"data": "?", "test": "?"}
+                    data, test = (own[key] or of_class[key] for key in ("data", "test"))
+                    repeats = any(own[key] == of_class[key] for key in of_class)
+                    out.append(Field(kind.name, field.target.id, text, data, test, repeats))
     return out
 
 
@@ -49,21 +75,23 @@ def functions_of(name: str) -> set[str]:
 def test_every_threshold_has_a_unit_a_reason_data_and_a_test() -> None:
     files = {path.name: functions_of(path.name) for path in TESTS.glob("test_*.py")}
     wrong = []
-    for kind, field, text in fields():
-        parts = FORM.fullmatch(text)
-        known = parts and all(name in DATA for name in parts["data"].split(", "))
-        file, _, test = parts["test"].partition("::") if parts else ("", "", "")
-        if not known or test not in files.get(file, ()):
-            wrong.append(f"{kind}.{field}: {text}")
+    for each in fields():
+        file, _, test = each.test.partition("::")
+        if not all(name in DATA for name in each.data.split(", ")) or test not in files.get(file, ()):
+            wrong.append(f"{each.kind}.{each.name}: {each.text}")
     assert not wrong
+
+
+def test_no_threshold_repeats_the_data_or_the_test_of_its_class() -> None:
+    assert [f"{each.kind}.{each.name}" for each in fields() if each.repeats] == []
 
 
 def test_the_table_has_every_concern_and_each_field_is_read_somewhere() -> None:
     kinds = {type(table).__name__: name for name, table in CONCERNS.items()}
-    assert {kind for kind, _, _ in fields()} == set(kinds)
+    assert {each.kind for each in fields()} == set(kinds)
     source = "".join(path.read_text(encoding="utf-8") for path in TWINPIX.rglob("*.py"))
     read = set(re.findall(rf"\b(?:{'|'.join(CONCERNS)})\.\w+", source))
-    assert [f"{kind}.{field}" for kind, field, _ in fields() if f"{kinds[kind]}.{field}" not in read] == []
+    assert {f"{kinds[each.kind]}.{each.name}" for each in fields()} - read == set()
 
 
 def modules() -> list[Path]:
@@ -138,5 +166,5 @@ def test_the_measured_thresholds_are_those_of_the_table() -> None:
     """`bench/thresholds.md` is written by `bench/thresholds.py`: run it again after a change of the table."""
     text = (TESTS.parent / "bench/thresholds.md").read_text(encoding="utf-8")
     concerns = {type(table).__name__: name.upper() for name, table in CONCERNS.items()}
-    known = {f"{concerns[kind]}.{field}" for kind, field, _ in fields()}
+    known = {f"{concerns[each.kind]}.{each.name}" for each in fields()}
     assert set(re.findall(r"\b[A-Z_]+\.[a-z_0-9]+", text)) == known
