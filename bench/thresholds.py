@@ -29,9 +29,10 @@ from PIL import Image, ImageDraw, ImageFilter, ImageOps
 from twinpix.errors import ImageError
 from twinpix.evaluation.edits import EDITS, make_edit
 from twinpix.evidence import edit_features
-from twinpix.evidence.alignment import align, blocks, registration
+from twinpix.evidence.alignment import align, blocks, refinement, registration, warp
 from twinpix.evidence.content import exclusive_content, ink, overlays, pages, spots
 from twinpix.evidence.light import low_texture, normalize, photometric, tone_inversion
+from twinpix.evidence.page_features import PageFeatures
 from twinpix.imaging import decode
 from twinpix.model import Bytes2D
 from twinpix.thresholds import COARSE, CONCERNS, override_threshold
@@ -111,15 +112,15 @@ class Answer(NamedTuple):
 STEPS: tuple[Callable[..., Any], ...] = (
     *(
         align.align_keypoints,
-        blocks.warp_pair,
-        blocks.warp_colours,
+        warp.warp_pair,
+        warp.warp_colours,
         blocks.agreement,
-        blocks.refine,
+        refinement.refine,
         blocks.isotropy_of,
     ),
     *(
         blocks.coarse,
-        blocks.is_exact,
+        refinement.is_exact,
         photometric.match_light,
         photometric.untextured_correlation,
         tone_inversion.undo_inversion,
@@ -455,9 +456,10 @@ class Memory:
                 for name, value in list(vars(module).items()):
                     if value is function:
                         setattr(module, name, self.step(function))
-        for name, value in list(vars(Pyramid).items()):
-            if isinstance(value, cached_property) and name not in ("finer", "keypoints"):  # these read no threshold
-                setattr(Pyramid, name, property(self.step(value.func)))
+        for kind in (Pyramid, PageFeatures):
+            for name, value in list(vars(kind).items()):
+                if isinstance(value, cached_property) and name not in ("finer", "keypoints", "page"):  # these read none
+                    setattr(kind, name, property(self.step(value.func)))
         for name, table in CONCERNS.items():
             object.__setattr__(table, "__class__", watched(name, type(table), self.read))
 

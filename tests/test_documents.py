@@ -175,7 +175,7 @@ def test_a_photo_with_spots_is_not_a_page() -> None:
     for x, y, wide, high in rng.integers((0, 0, 5, 6), (620, 146, 14, 15), (70, 4)).tolist():
         pen.ellipse((x, y, x + wide, y + high), fill=(30, 25, 20))
     spotted = view(written(image))
-    assert sum(map(len, spotted._letters)) >= TEXTURE.min_letters
+    assert sum(map(len, spotted.page.letters)) >= TEXTURE.min_letters
     assert not spotted.is_page
     marked = image.copy()
     pen = ImageDraw.Draw(marked)
@@ -194,7 +194,7 @@ def test_words_on_an_object_on_a_plain_background_are_an_edit() -> None:
         ImageDraw.Draw(mask).ellipse((x, y, x + 60, y + 50), fill=255)
     image.paste(thing, mask=mask)
     plain = view(written(image, "JPEG"))
-    assert not plain.is_printed
+    assert not plain.page.is_printed
     marked = image.copy()
     ImageDraw.Draw(marked).text(
         (120, 120), "do not share", fill="white", stroke_width=2, stroke_fill="black", font_size=70

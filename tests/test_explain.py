@@ -19,7 +19,8 @@ from drawings import draw
 from hard_negatives import Pair, fabrics, forms, meme_of_one_template, same_inset, skies, squared_paper, two_steps_aside
 from twinpix import ui
 from twinpix.errors import OutputError, UsageError
-from twinpix.evidence.alignment.blocks import agreement, warp_pair
+from twinpix.evidence.alignment.blocks import agreement
+from twinpix.evidence.alignment.warp import warp_pair
 from twinpix.thresholds import DECISION
 from twinpix.ui import explain, lettering
 from twinpix.usecases.compare import Comparison

@@ -21,12 +21,13 @@ from hard_negatives import PAIRS, Pair, right
 from twinpix import verify
 from twinpix.errors import UsageError
 from twinpix.evidence.alignment.affine import Affine, decompose, inverse, overlap, rescale, transform_points
-from twinpix.evidence.alignment.blocks import agreement, warp_pair
+from twinpix.evidence.alignment.blocks import agreement
+from twinpix.evidence.alignment.warp import warp_pair
 from twinpix.evidence.content.overlays import without_ink
 from twinpix.evidence.light.normalize import match_local_light, match_sharpness, mean_difference, smooth, undo_bending
 from twinpix.evidence.light.photometric import match_light
 from twinpix.evidence.light.tone_inversion import undo_inversion
-from twinpix.evidence.pyramid import hull
+from twinpix.evidence.masks import hull
 from twinpix.fingerprints import base
 from twinpix.imaging import picture_of
 from twinpix.verify import COLOUR, DETAIL, Pyramid, Via, orientation_transform, pyramid_of, verify_pair, verify_quick

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.evidence.alignment.affine import Affine, inverse
+from twinpix.evidence.masks import dilate, window_mean
 from twinpix.evidence.pyramid import Pyramid
 from twinpix.imaging.opencv import opencv
 from twinpix.thresholds import DESCRIBE
@@ -18,16 +19,15 @@ def is_added_border(a: Pyramid, b: Pyramid, a_to_b: Affine) -> bool:
     shown = cv2.warpAffine(
         np.ones(b.grey.shape, np.uint8), inverse(a_to_b), a.size, flags=cv2.INTER_NEAREST, borderValue=0
     )
-    alone = cv2.dilate(shown, np.ones((3, 3), np.uint8)) == 0
+    alone = ~dilate(shown, 3)
     if not alone.any():
         return False
     if _plain_share(a.grey[alone]) < DESCRIBE.border_flat:
         return False
     # If the levels outside continue right inside the overlap, the plain part belongs to the image.
-    inside = (cv2.dilate(alone.astype(np.uint8), np.ones((15, 15), np.uint8)) == 1) & ~alone & (shown == 1)
-    inside &= cv2.dilate(alone.astype(np.uint8), np.ones((7, 7), np.uint8)) == 0
+    inside = dilate(alone, 15) & ~dilate(alone, 7) & (shown == 1)
     beyond = alone.astype(np.float32)
-    sums, weight = (cv2.blur(values, (_BORDER_WINDOW, _BORDER_WINDOW)) for values in (a.grey * beyond, beyond))
+    sums, weight = (window_mean(values, _BORDER_WINDOW) for values in (a.grey * beyond, beyond))
     goes_on = np.abs(a.grey[inside] - sums[inside] / np.maximum(weight[inside], _EPSILON)) <= DESCRIBE.border_step
     return not inside.any() or float(goes_on.mean()) < DESCRIBE.border_continues
 

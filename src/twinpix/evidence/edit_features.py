@@ -6,9 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.evidence.alignment.affine import Affine, inverse, transform_points
-from twinpix.evidence.alignment.blocks import BLOCK, Agreement, Floats, WarpedPair, part_of, warp_colours
+from twinpix.evidence.alignment.blocks import BLOCK
+from twinpix.evidence.alignment.regions import Box, bounding_box, box_corners, transform_box
+from twinpix.evidence.alignment.warp import WarpedPair, warp_colours
 from twinpix.evidence.light.normalize import mean_difference, undo_bending
 from twinpix.evidence.light.photometric import ToneMatch
+from twinpix.evidence.masks import Floats, Mask, dilate, extremes, part_of
 from twinpix.evidence.pyramid import Pyramid
 from twinpix.imaging.opencv import opencv
 from twinpix.thresholds import DESCRIBE
@@ -29,7 +32,7 @@ class EditFeatures(NamedTuple):
     grain: float  # grey levels: noise of b less that of a, in flat blocks
     outside: float  # share of the overlap beyond all levels that the other image has around the pixel
     spread: float  # share of the blocks with such pixels
-    box: tuple[float, float, float, float]  # where, in shares of b: left, top, right, bottom
+    box: Box  # where, in shares of b
     bent: bool = False  # distorted as no affine transform does
     inverted: bool = False  # tones are inverted
     hues: float = 0.0  # share of the overlap with another chroma
@@ -49,7 +52,7 @@ class EditFeatures(NamedTuple):
         """True if so few pixels differ that they may be noise."""
         return 0 < self.outside <= DESCRIBE.spot
 
-    def with_edit_at(self, box: tuple[float, float, float, float]) -> "EditFeatures":
+    def with_edit_at(self, box: Box) -> "EditFeatures":
         """Return the difference with a small edited region in this box."""
         return self._replace(outside=2 * DESCRIBE.spot, spread=0.0, box=box)
 
@@ -60,17 +63,11 @@ class EditFeatures(NamedTuple):
 
     def swap_images(self, a_to_b: Affine, a: Pyramid, b: Pyramid) -> "EditFeatures":
         """Return the difference with `a` and `b` exchanged; `a_to_b` is the transform of its pixels."""
-        left, top, right, bottom = self.box
-        ends = np.array([[left, top], [right, bottom], [left, bottom], [right, top]]) * b.size - 0.5
-        shares = (transform_points(inverse(a_to_b), ends) + 0.5) / a.size
-        low, high = np.clip(shares.min(axis=0), 0, 1), np.clip(shares.max(axis=0), 0, 1)
-        box = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+        box = transform_box(inverse(a_to_b), self.box, b.size, a.size)
         return self._replace(steepness=1 / max(self.steepness, _EPSILON), grain=-self.grain, box=box)
 
 
-def edit_features(
-    pair: WarpedPair, tones: ToneMatch, agrees: Agreement, a: Pyramid, b: Pyramid, a_to_b: Affine
-) -> EditFeatures:
+def edit_features(pair: WarpedPair, tones: ToneMatch, a: Pyramid, b: Pyramid, a_to_b: Affine) -> EditFeatures:
     """Measure the differences of two aligned images after photometric alignment."""
     cv2 = opencv()
     inner = pair.inner
@@ -81,7 +78,7 @@ def edit_features(
     marked = (outside > DESCRIBE.step) & inner
     if tones.tone_change > DESCRIBE.tone:
         marked &= ~_mask_blown(pair)
-    rest = inner & (cv2.dilate(marked.astype(np.uint8), np.ones((9, 9), np.uint8)) == 0)
+    rest = inner & ~dilate(marked, 9)
     rest = rest if rest.sum() > int(DESCRIBE.unmarked * inner.sum()) else inner
     rows, columns = (max(1, length // BLOCK) for length in marked.shape)
     of_marked, of_inner = (
@@ -105,31 +102,27 @@ def edit_features(
     )
 
 
-def _is_bent(a: Floats, b: Floats, rest: NDArray[np.bool_]) -> bool:
+def _is_bent(a: Floats, b: Floats, rest: Mask) -> bool:
     """True if optical flow removes most of the difference."""
     off = mean_difference(a, b, rest)
     return off > DESCRIBE.misaligned and mean_difference(undo_bending(a, b), b, rest) < DESCRIBE.bent * off
 
 
-def _mask_blown(pair: WarpedPair) -> NDArray[np.bool_]:
+def _mask_blown(pair: WarpedPair) -> Mask:
     """Mask pixels that are clipped in either image: their content is lost, which is no overlay."""
-    cv2 = opencv()
     low, high = np.minimum(pair.a, pair.b), np.maximum(pair.a, pair.b)
-    out = ((low < DESCRIBE.black) | (high > DESCRIBE.white)).astype(np.uint8)
-    return np.asarray(cv2.dilate(out, np.ones((5, 5), np.uint8)), dtype=bool)
+    return dilate((low < DESCRIBE.black) | (high > DESCRIBE.white), 5)
 
 
 def excess(values: Floats, other: Floats) -> Floats:
     """Return by how many levels values leave the range of the other image within 5 × 5 pixels."""
-    cv2 = opencv()
-    around = np.ones((5, 5), np.uint8)
-    smooth = cv2.GaussianBlur(values, (0, 0), _BLUR)
-    over, under = smooth - cv2.dilate(other, around), cv2.erode(other, around) - smooth
-    out: Floats = np.maximum(np.maximum(over, under), 0)
+    smooth = opencv().GaussianBlur(values, (0, 0), _BLUR)
+    high, low = extremes(other, 5)
+    out: Floats = np.maximum(np.maximum(smooth - high, low - smooth), 0)
     return out
 
 
-def _grain(a: Floats, b: Floats, inner: NDArray[np.bool_]) -> float:
+def _grain(a: Floats, b: Floats, inner: Mask) -> float:
     """Return the noise of `b` less that of `a`, in the flattest blocks, in grey levels."""
     cv2 = opencv()
     size = tuple(max(1, length // _BLOCK) for length in a.shape[::-1])
@@ -148,7 +141,7 @@ def _grain(a: Floats, b: Floats, inner: NDArray[np.bool_]) -> float:
     return float(np.median(more[flat <= np.quantile(flat, DESCRIBE.grain_flattest)]))
 
 
-def _steepness(mapped: Floats, b: Floats, inner: NDArray[np.bool_]) -> float:
+def _steepness(mapped: Floats, b: Floats, inner: Mask) -> float:
     """Return the ratio of the root mean square gradients, `b` by `a`, after photometric alignment."""
 
     def energy(values: Floats) -> float:
@@ -180,14 +173,12 @@ def _chroma(colours: NDArray[np.uint8]) -> Floats:
     return np.stack([blue - luma, red - luma], axis=-1)
 
 
-def _box(marked: NDArray[np.bool_], pair: WarpedPair, a_to_b: Affine, b: Pyramid) -> tuple[float, float, float, float]:
+def _box(marked: Mask, pair: WarpedPair, a_to_b: Affine, b: Pyramid) -> Box:
     """Return the box of most marked pixels, in shares of b."""
     rows, columns = np.nonzero(marked)
     end = DESCRIBE.box_quantile
-    ends = [np.quantile(each, share) for share in (end, 1 - end) for each in (columns, rows)]
-    places = np.array([[ends[0], ends[1]], [ends[2], ends[3]], [ends[0], ends[3]], [ends[2], ends[1]]])
+    left, top, right, bottom = (float(np.quantile(at, share)) for share in (end, 1 - end) for at in (columns, rows))
+    places = box_corners((left, top, right, bottom))
     if pair.a_to_b is not a_to_b:  # the overlap is in pixels of a
         places = transform_points(a_to_b, places)
-    shares = (places + 0.5) / np.array(b.size)
-    low, high = np.clip(shares.min(axis=0), 0, 1), np.clip(shares.max(axis=0), 0, 1)
-    return float(low[0]), float(low[1]), float(high[0]), float(high[1])
+    return bounding_box((places + 0.5) / b.size)

@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 
 from twinpix.evidence.alignment.affine import Affine, compose, inverse, overlap, transform_points
 from twinpix.evidence.alignment.align import align_keypoints, fits
-from twinpix.evidence.alignment.blocks import BLOCK, Agreement, WarpedPair, agreement, warp_pair
+from twinpix.evidence.alignment.blocks import BLOCK, Agreement, agreement
+from twinpix.evidence.alignment.warp import WarpedPair, warp_pair
 from twinpix.evidence.light.photometric import match_light
+from twinpix.evidence.masks import Mask, erode
 from twinpix.evidence.pyramid import Pyramid
 from twinpix.imaging.opencv import opencv
 from twinpix.thresholds import DECISION, DESCRIBE
@@ -21,7 +23,6 @@ _EDGE = 2  # pixels along the edge of the overlap that are mixed with those beyo
 _FAR, _MUCH = 24.0, 0.15  # grey levels of a pixel that differs, and the share of such pixels of a block that differs
 
 Places = NDArray[np.float64]  # (n, 2)
-Mask = NDArray[np.bool_]
 
 
 class Explanation(NamedTuple):
@@ -95,7 +96,7 @@ def difference_map(a: Pyramid, b: Pyramid, a_to_b: Affine) -> DifferenceMap:
     tones = match_light(pair, agrees)
     first, second = (cv2.GaussianBlur(grey, (0, 0), _SMOOTH) for grey in (tones.a, tones.b))
     levels = np.abs(first - second)
-    levels[cv2.erode(pair.common.astype(np.uint8), np.ones((2 * _EDGE + 1, 2 * _EDGE + 1), np.uint8)) == 0] = 0
+    levels[~erode(pair.common, 2 * _EDGE + 1, beyond=True)] = 0
     to_b = compose(inverse(pair.a_to_b), a_to_b)
     differing = agrees.blocks - round(agrees.share * agrees.blocks)
     return DifferenceMap(levels, _differing_pixels(pair, agrees, levels), to_b, agrees.blocks, differing)

@@ -3,29 +3,18 @@
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from twinpix.evidence.alignment.affine import Affine, Size, corners, inverse, overlap, transform_points
-from twinpix.evidence.alignment.blocks import (
-    Agreement,
-    WarpedPair,
-    agreement,
-    coarse,
-    is_exact,
-    isotropy_of,
-    part_of,
-    pixels_within,
-    repetition,
-    use_finer,
-    warp_pair,
-)
+from twinpix.evidence.alignment.blocks import Agreement, agreement, coarse, isotropy_of, repetition
+from twinpix.evidence.alignment.refinement import is_exact
+from twinpix.evidence.alignment.regions import pixels_within
+from twinpix.evidence.alignment.warp import WarpedPair, use_finer, warp_pair
 from twinpix.evidence.content.exclusive_content import is_exclusive, share_of_agreeing
 from twinpix.evidence.content.moments import are_two_moments
 from twinpix.evidence.content.overlays import without_ink, without_overlay
 from twinpix.evidence.edit_features import EditFeatures, edit_features
 from twinpix.evidence.light.low_texture import is_level
 from twinpix.evidence.light.photometric import ToneMatch, match_light, untextured_correlation
+from twinpix.evidence.masks import Mask, part_of
 from twinpix.evidence.pyramid import Pyramid
 from twinpix.thresholds import DECISION, EXCLUSIVE
 
@@ -132,7 +121,7 @@ def score_hypothesis(a: Pyramid, b: Pyramid, a_to_b: Affine, least: float, *, su
         if rest.differs is not None and share >= least:
             agrees = rest.agrees._replace(share=share)
             tones = match_light(pair, agrees)
-            differs = edit_features(pair, tones, agrees, a, b, a_to_b)
+            differs = edit_features(pair, tones, a, b, a_to_b)
             if are_two_moments(pair, tones, differs, a, b, a_to_b):
                 return hypothesis._replace(rejection="moment")
             return rest._replace(pair=pair, agrees=agrees, differs=differs)
@@ -159,7 +148,7 @@ def _score(a: Pyramid, b: Pyramid, pair: WarpedPair, a_to_b: Affine, least: floa
         return scored._replace(rejection="light")
     if _may_conflict(agrees, shared, a, b) and is_exclusive(pair, tones, agrees, a, b, a_to_b):
         return scored._replace(rejection="exclusive")
-    differs = edit_features(pair, tones, agrees, a, b, a_to_b)
+    differs = edit_features(pair, tones, a, b, a_to_b)
     if are_two_moments(pair, tones, differs, a, b, a_to_b):
         return scored._replace(rejection="moment")
     if not sure and differs.outside > DECISION.max_difference_partial and _may_agree_by_chance(shared, pair):
@@ -246,7 +235,7 @@ def score_via(a: Pyramid, b: Pyramid, a_to_b: Affine, least: float, via: Via) ->
     return scored._replace(agrees=agrees, differs=differs)
 
 
-def _mask_shown(pair: WarpedPair, via: Via) -> NDArray[np.bool_]:
+def _mask_shown(pair: WarpedPair, via: Via) -> Mask:
     """Mask the pixels of a pair that the third image shows."""
     ends = transform_points(pair.a_to_b, transform_points(inverse(via.a_to_b), corners(via.size)))
     return pixels_within(ends, pair.common.shape)
@@ -263,4 +252,4 @@ def _agreement(pair: WarpedPair, least: float) -> Agreement:
 
 
 def _edit_features(pair: WarpedPair, agrees: Agreement, a: Pyramid, b: Pyramid, a_to_b: Affine) -> EditFeatures:
-    return edit_features(pair, match_light(pair, agrees), agrees, a, b, a_to_b)
+    return edit_features(pair, match_light(pair, agrees), a, b, a_to_b)

@@ -4,17 +4,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, partial
 from typing import NamedTuple
 
-import numpy as np
-
-from twinpix.evidence.alignment.affine import Affine, corners, inverse, orientation_transform, overlap, transform_points
-from twinpix.evidence.alignment.align import KeypointAlignment, align_keypoints, fits
-from twinpix.evidence.alignment.blocks import refine, warp_pair
+from twinpix.evidence.alignment.affine import Affine, corner_distance, inverse, orientation_transform, overlap
+from twinpix.evidence.alignment.align import KeypointAlignment, align_keypoints, fits, spread_of
+from twinpix.evidence.alignment.refinement import refine
 from twinpix.evidence.alignment.screening import screen
+from twinpix.evidence.alignment.warp import warp_pair
 from twinpix.evidence.content.pages import compare_pages
 from twinpix.evidence.edit_features import EditFeatures
 from twinpix.evidence.light.tone_inversion import undo_inversion
 from twinpix.evidence.pyramid import Pyramid, brightening_factor
-from twinpix.imaging.opencv import opencv
 from twinpix.model import Relation
 from twinpix.thresholds import ALIGNMENT, DECISION, SCREENING, TONE_INVERSION
 from twinpix.verify.describe import describe_edit
@@ -122,7 +120,7 @@ def _refute(a: Pyramid, b: Pyramid, guess: Affine, align: Align) -> Verdict | No
     aligned = screen(a, b, a_to_b)
     if aligned is not None and aligned.agrees >= SCREENING.min_aligned_agreement:
         return None
-    if inliers < ALIGNMENT.scene_inliers or _spread(by_keypoints, a, b) < ALIGNMENT.scene_spread:
+    if inliers < ALIGNMENT.scene_inliers or spread_of(by_keypoints, a, b) < ALIGNMENT.scene_spread:
         return different
     return different._replace(
         relation="similar-scene", overlap=overlap(a_to_b, a.size, b.size), inliers=inliers, a_to_b=a_to_b
@@ -174,11 +172,11 @@ def as_compared(verdict: Verdict, a: Pyramid, b: Pyramid) -> tuple[Pyramid, Pyra
     return undo_inversion(a, b, warp_pair(a, b, verdict.a_to_b)) or (a, b)
 
 
-def _straighten(a: Pyramid, b: Pyramid, best: "Hypothesis", least: float) -> "Hypothesis":
+def _straighten(a: Pyramid, b: Pyramid, best: Hypothesis, least: float) -> Hypothesis:
     """Replace a transform by a near orientation if nearly as much agrees under it: keypoints are inexact."""
     for turn in range(8):
         a_to_b = orientation_transform(turn, a.size, b.size)
-        far = _distance(a, a_to_b, best.a_to_b)
+        far = corner_distance(a_to_b, best.a_to_b, a.size)
         if far < (_AS_EXACT if best.differs is None else _SAME_PLACE):  # it is that orientation already
             return best
         if far < ALIGNMENT.orientation_distance * max(b.size):
@@ -189,13 +187,7 @@ def _straighten(a: Pyramid, b: Pyramid, best: "Hypothesis", least: float) -> "Hy
     return best
 
 
-def _distance(a: Pyramid, first: Affine, second: Affine) -> float:
-    """Return the largest distance between the corners of `a` under two transforms, in pixels."""
-    at = corners(a.size)
-    return float(np.abs(transform_points(first, at) - transform_points(second, at)).max())
-
-
-def _reject(best: "Hypothesis | None") -> Verdict:
+def _reject(best: Hypothesis | None) -> Verdict:
     if best is None:
         return Verdict(None, "", "", 0.0, (0.0, 0.0), 0, None)
     relation: Relation | None = "similar-scene" if best.other_moment else None
@@ -233,7 +225,7 @@ def _try_transforms(
         best = one if best is None or one.rank > best.rank else best
     by_keypoints = align()
     if by_keypoints is not None and fits(by_keypoints, a, b):
-        spread = _spread(by_keypoints, a, b)
+        spread = spread_of(by_keypoints, a, b)
         sure = len(by_keypoints.a) >= ALIGNMENT.many_inliers and spread >= ALIGNMENT.wide_spread
         least *= ALIGNMENT.many_inliers_factor if sure else 1
         same = None if sure else _find_scored(a, by_keypoints.a_to_b, done)
@@ -252,7 +244,7 @@ def _try_transforms(
 
 def _find_scored(a: Pyramid, a_to_b: Affine, scored: list[Hypothesis]) -> Hypothesis | None:
     """Return the hypothesis whose transform is the same but for a pixel."""
-    return next((one for one in scored if _distance(a, a_to_b, one.a_to_b) < _AS_EXACT), None)
+    return next((one for one in scored if corner_distance(a_to_b, one.a_to_b, a.size) < _AS_EXACT), None)
 
 
 def _verify_inverted(a: Pyramid, b: Pyramid, tried: Iterable[Hypothesis], least: float) -> Verdict | None:
@@ -287,11 +279,3 @@ def _conclude(a: Pyramid, b: Pyramid, best: Hypothesis, differs: EditFeatures, v
         name.relation, name.detail, name.back, best.agrees.share, best.overlap, best.inliers, best.a_to_b, best.alike
     )
     return verdict._replace(borders=name.borders)
-
-
-def _spread(by_keypoints: KeypointAlignment, a: Pyramid, b: Pyramid) -> float:
-    """Return the share of the overlap inside the hull of the inliers: a caption or a logo is a small part of it."""
-    cv2 = opencv()
-    hull = cv2.convexHull(by_keypoints.a.astype(np.float32))
-    shared = overlap(by_keypoints.a_to_b, a.size, b.size)[0] * a.size[0] * a.size[1]
-    return float(cv2.contourArea(hull)) / max(shared, 1.0)

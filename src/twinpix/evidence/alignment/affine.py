@@ -73,6 +73,11 @@ def decompose(a_to_b: Affine) -> Decomposition:
     return Decomposition(mirrored, float(np.linalg.norm(scaled[:, 0])), float(np.linalg.norm(scaled[:, 1])), angle)
 
 
+def scale_of(a_to_b: Affine) -> float:
+    """Return the mean scale: the square root of how a transform changes areas."""
+    return float(np.sqrt(abs(np.linalg.det(a_to_b[:, :2]))))
+
+
 def corners(size: Size) -> NDArray[np.float64]:
     """Return the corners of an image, `(4, 2)`, half a pixel outside the centres of its corner pixels."""
     w, h = size[0] - 0.5, size[1] - 0.5
@@ -82,6 +87,12 @@ def corners(size: Size) -> NDArray[np.float64]:
 def transform_points(a_to_b: Affine, places: NDArray[np.float64]) -> NDArray[np.float64]:
     """Apply a transform to points `(n, 2)`."""
     return np.asarray(places @ a_to_b[:, :2].T + a_to_b[:, 2])
+
+
+def corner_distance(first: Affine, second: Affine, size: Size) -> float:
+    """Return the largest distance between the corners of an image under two transforms, in pixels."""
+    at = corners(size)
+    return float(np.abs(transform_points(first, at) - transform_points(second, at)).max())
 
 
 def overlap(a_to_b: Affine, a: Size, b: Size) -> tuple[float, float]:

@@ -44,6 +44,14 @@ def fits(by_keypoints: KeypointAlignment, a: Pyramid, b: Pyramid) -> bool:
     return area > ALIGNMENT.min_area_ratio and max(overlap(a_to_b, a.size, b.size)) > 0
 
 
+def spread_of(by_keypoints: KeypointAlignment, a: Pyramid, b: Pyramid) -> float:
+    """Return the share of the overlap inside the hull of the inliers: a caption or a logo is a small part of it."""
+    cv2 = opencv()
+    hull = cv2.convexHull(by_keypoints.a.astype(np.float32))
+    shared = overlap(by_keypoints.a_to_b, a.size, b.size)[0] * a.size[0] * a.size[1]
+    return float(cv2.contourArea(hull)) / max(shared, 1.0)
+
+
 def _align(a: Keypoints, b: Keypoints) -> KeypointAlignment | None:
     cv2 = opencv()
     i, j = _pairs(a, b)

@@ -6,6 +6,7 @@ maximization", IEEE PAMI 30 (10), 2008, by OpenCV's `findTransformECC`, with an 
 
 import numpy as np
 
+from twinpix.evidence.masks import erode
 from twinpix.imaging.opencv import opencv
 from twinpix.model import Bytes2D
 from twinpix.thresholds import COARSE
@@ -33,7 +34,7 @@ def differing_places(a: Bytes2D, b: Bytes2D) -> float:
     size, back = (_SIDE, _SIDE), cv2.WARP_INVERSE_MAP
     moved = cv2.warpAffine(first.astype(np.float32), a_to_b, size, flags=cv2.INTER_LINEAR | back)
     shown = cv2.warpAffine(np.ones((_SIDE, _SIDE), np.uint8), a_to_b, size, flags=cv2.INTER_NEAREST | back)
-    known = cv2.erode(shown, np.ones((3, 3), np.uint8), borderValue=0) > 0
+    known = erode(shown, 3, beyond=False)
     if known.mean() < COARSE.min_overlap or moved[known].std() < COARSE.min_texture:
         return 1.0
     x, y = moved[known], second[known].astype(np.float32)

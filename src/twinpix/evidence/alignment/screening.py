@@ -7,9 +7,18 @@ at 96 pixels a transform that keypoints gave is exact to a fraction of a pixel. 
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from twinpix.evidence.alignment.affine import Affine, Size, clip_polygon, compose, corners, inverse, transform_points
+from twinpix.evidence.alignment.affine import (
+    Affine,
+    Size,
+    clip_polygon,
+    compose,
+    corners,
+    inverse,
+    scale_of,
+    transform_points,
+)
+from twinpix.evidence.masks import Floats, erode
 from twinpix.evidence.pyramid import Pyramid
 from twinpix.imaging.opencv import opencv
 from twinpix.model import Bytes2D
@@ -22,8 +31,6 @@ _BLUR = 1.0  # pixels of Gaussian blur: the transform may be off by half a pixel
 _SOBEL = 1 / 8  # scale of the Sobel operator, whose weights sum to 8
 _EPSILON = 1e-6  # divisor above 0
 _ENERGY_FLOOR = 0.1  # squared grey levels a pixel: noise, so that flat blocks have a finite agreement
-
-Floats = NDArray[np.float32]
 
 
 class Screening(NamedTuple):
@@ -58,7 +65,7 @@ def screen(a: Pyramid, b: Pyramid, a_to_b: Affine) -> Screening | None:
     shown = cv2.warpAffine(
         np.ones(a.grey.shape, np.uint8), to_a, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP, borderValue=0
     )
-    known = cv2.erode(shown, np.ones((3, 3), np.uint8), borderValue=0).astype(np.float32)
+    known = erode(shown, 3, beyond=False).astype(np.float32)
     (ax, ay), (bx, by) = (_gradients(_sample_grid(view.halves, to, size)) for view, to in ((a, to_a), (b, to_b)))
     of_a, of_b = (ax * ax + ay * ay) * known, (bx * bx + by * by) * known
     along, across = ax * bx + ay * by, ax * by - ay * bx
@@ -86,8 +93,7 @@ def _grid(a: Size, b: Size, a_to_b: Affine) -> tuple[Affine, Affine, tuple[int, 
     if len(shared) < 3:
         return None
     low, high = shared.min(axis=0), shared.max(axis=0)
-    scale = float(np.sqrt(abs(np.linalg.det(a_to_b[:, :2]))))
-    step = max(float((high - low).max()) / _SIDE, 1.0, scale)
+    step = max(float((high - low).max()) / _SIDE, 1.0, scale_of(a_to_b))
     width, height = (int(length / step) for length in (high - low).tolist())
     if min(width, height) < _LEAST:
         return None
@@ -98,8 +104,7 @@ def _grid(a: Size, b: Size, a_to_b: Affine) -> tuple[Affine, Affine, tuple[int, 
 def _sample_grid(halves: list[Bytes2D], to_image: Affine, size: tuple[int, int]) -> Bytes2D:
     """Sample an image at the pixels of the grid, from the half whose pixels are about as large."""
     cv2 = opencv()
-    step = float(np.sqrt(abs(np.linalg.det(to_image[:, :2]))))
-    half = halves[min(len(halves) - 1, max(0, round(float(np.log2(max(step, 1.0))))))]
+    half = halves[min(len(halves) - 1, max(0, round(float(np.log2(max(scale_of(to_image), 1.0))))))]
     across, down = (small / whole for small, whole in zip(half.shape[::-1], halves[0].shape[::-1], strict=True))
     to_half = np.array([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2]])
     how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP

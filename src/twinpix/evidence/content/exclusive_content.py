@@ -8,22 +8,14 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from twinpix.evidence.alignment.affine import Affine, overlap
-from twinpix.evidence.alignment.blocks import (
-    Agreement,
-    Floats,
-    WarpedPair,
-    erode_mask,
-    hull_of_agreeing,
-    pixels_of,
-    use_finer,
-    warp_pair,
-)
+from twinpix.evidence.alignment.blocks import Agreement
+from twinpix.evidence.alignment.warp import WarpedPair, erode_by_smoothing, use_finer, warp_pair
 from twinpix.evidence.content.overlays import overlay_mask, overlay_mask_on_background, without_ink
 from twinpix.evidence.light.normalize import match_local_light, match_sharpness, mean_difference, undo_bending
 from twinpix.evidence.light.photometric import ToneMatch, match_light
+from twinpix.evidence.masks import Floats, Mask, dilate, extremes, hull, local_range, pixels_of
 from twinpix.evidence.pyramid import Pyramid
 from twinpix.imaging.opencv import opencv
 from twinpix.thresholds import EXCLUSIVE, OVERLAYS
@@ -49,7 +41,7 @@ def is_exclusive(
     a: Pyramid,
     b: Pyramid,
     a_to_b: Affine,
-    only: NDArray[np.bool_] | None = None,
+    only: Mask | None = None,
 ) -> bool:
     """True if each image has content where the other shows plain background.
 
@@ -82,8 +74,8 @@ def _residual_limits(a: Pyramid, b: Pyramid, a_to_b: Affine) -> Residual:
 
 
 def _is_exclusive(pair: WarpedPair, tones: ToneMatch, agrees: Agreement, left: Residual) -> bool:
-    within = pixels_of(hull_of_agreeing(agrees.fits), pair.a.shape)
-    inner = erode_mask(pair.common & within & ~pair.border)
+    within = pixels_of(hull(agrees.fits == 1), pair.a.shape)
+    inner = erode_by_smoothing(pair.common & within & ~pair.border)
     if inner.sum() < EXCLUSIVE.min_pixels or min(inner.shape) < EXCLUSIVE.min_side:
         return False
     found = _conflict_share(tones.a, tones.b, pair, agrees, inner)
@@ -103,7 +95,7 @@ def _is_exclusive(pair: WarpedPair, tones: ToneMatch, agrees: Agreement, left: R
     return not (is_alike(a, left.light) or is_alike(undo_bending(a, b), left.flow))
 
 
-def _conflict_share(a: Floats, b: Floats, pair: WarpedPair, agrees: Agreement, inner: NDArray[np.bool_]) -> float:
+def _conflict_share(a: Floats, b: Floats, pair: WarpedPair, agrees: Agreement, inner: Mask) -> float:
     """Return the share of the overlap with exclusive content, of the image that has less of it."""
     mine = _mask_exclusive(a, b, pair.a, inner)
     if not mine.any():
@@ -111,7 +103,7 @@ def _conflict_share(a: Floats, b: Floats, pair: WarpedPair, agrees: Agreement, i
     theirs = _mask_exclusive(b, a, pair.b, inner)
     if not theirs.any():
         return 0.0
-    every = erode_mask(pair.common & ~pair.border)
+    every = erode_by_smoothing(pair.common & ~pair.border)
     textured = share_of_agreeing(pair, agrees) >= EXCLUSIVE.filled
     over = overlay_mask(a, b, every) if textured else overlay_mask_on_background(pair, every, EXCLUSIVE.max_overlays)
     # With content of both under them, these are no overlays but the bars of two charts.
@@ -127,12 +119,11 @@ def share_of_agreeing(pair: WarpedPair, agrees: Agreement) -> float:
     return float((agrees.fits == 1).mean() / max(float(pair.common.mean()), _EPSILON))
 
 
-def _mask_exclusive(values: Floats, other: Floats, untoned: Floats, inner: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _mask_exclusive(values: Floats, other: Floats, untoned: Floats, inner: Mask) -> Mask:
     """Mask the content within `inner` that one image has on a plain background which the other shows without it."""
     cv2 = opencv()
     values, other = (cv2.GaussianBlur(each, (0, 0), _BLUR) for each in (values, other))
-    around = np.ones((_AROUND, _AROUND), np.uint8)
-    high, low = cv2.dilate(other, around), cv2.erode(other, around)
+    high, low = extremes(other, _AROUND)
     stands_out = np.maximum(values - high, low - values) > EXCLUSIVE.step
     marked = np.asarray(stands_out & (high - low < EXCLUSIVE.flat_range) & inner, dtype=bool)
     if marked.any():
@@ -141,7 +132,7 @@ def _mask_exclusive(values: Floats, other: Floats, untoned: Floats, inner: NDArr
     return marked
 
 
-def _box_around(marked: NDArray[np.bool_]) -> tuple[slice, slice]:
+def _box_around(marked: Mask) -> tuple[slice, slice]:
     """Return the part of an image that holds all marked pixels and what lies within reach of their background."""
     reach = _BACKGROUND // 2
     left, top, width, height = opencv().boundingRect(marked.view(np.uint8))
@@ -149,21 +140,19 @@ def _box_around(marked: NDArray[np.bool_]) -> tuple[slice, slice]:
     return rows, slice(max(0, left - reach), left + width + reach)
 
 
-def _is_on_same_background(values: Floats, other: Floats, untoned: Floats) -> NDArray[np.bool_]:
+def _is_on_same_background(values: Floats, other: Floats, untoned: Floats) -> Mask:
     """Mask the pixels of one image near which it shows the level that the other one has there."""
-    cv2 = opencv()
-    near = np.ones((_BACKGROUND, _BACKGROUND), np.uint8)
-    brightest, darkest = cv2.dilate(values, near), cv2.erode(values, near)
+    brightest, darkest = extremes(values, _BACKGROUND)
     same_background = np.minimum(np.abs(brightest - other), np.abs(darkest - other)) < EXCLUSIVE.background_difference
     # A steep tone curve enlarges small differences: the contrast must exist before it, too.
-    own = cv2.dilate(untoned, near) - cv2.erode(untoned, near) > EXCLUSIVE.step
+    own = local_range(untoned, _BACKGROUND) > EXCLUSIVE.step
     return np.asarray(same_background & own, dtype=bool)
 
 
-def _find_objects(marked: NDArray[np.bool_], inner: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:
+def _find_objects(marked: Mask, inner: Mask) -> tuple[Mask, int]:
     """Return the mask of the largest object, empty if that is too large for one, and the number of objects."""
     cv2 = opencv()
-    joined = cv2.dilate(marked.astype(np.uint8), np.ones((_JOINED, _JOINED), np.uint8))
+    joined = dilate(marked, _JOINED).view(np.uint8)
     count, labels, facts, _ = cv2.connectedComponentsWithStats(joined)
     if count < 2:
         return np.zeros_like(marked), 0

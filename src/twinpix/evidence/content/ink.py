@@ -5,16 +5,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix.evidence.alignment.blocks import Floats
-from twinpix.evidence.alignment.registration import FinePair, Mask, Normaliser
+from twinpix.evidence.alignment.registration import FinePair, Normaliser
+from twinpix.evidence.light.photometric import fit_gain
+from twinpix.evidence.masks import Floats, Mask, dilate, erode, sample_pixels, window, window_mean
 from twinpix.imaging.opencv import opencv
 from twinpix.thresholds import INK
 
 _INK_WINDOW = 9  # pixels a side in which ink is compared: about a letter of small print
 _BLURS = (0.5, 0.7, 1.0, 1.4, 2.0, 3.0)  # pixels of Gaussian blur that are tried
 _JOINED = 15  # pixels: differing ink within this distance is one place
-_FIT_PIXELS, _ITERATIONS = 20_000, 3  # pixels and iterations of the robust fit of gain and bias
-_OUTLIER, _SLACK = 3, 1  # of the robust fit: medians of the residual that are kept, and grey levels beyond them
+_FIT_PIXELS, _ITERATIONS, _SLACK = 20_000, 3, 1  # pixels, iterations and slack of the fit of gain and bias
 
 
 class InkComparison(NamedTuple):
@@ -53,9 +53,8 @@ class InkComparison(NamedTuple):
 
 def compare_ink(pair: FinePair) -> InkComparison:
     """Compare two registered images."""
-    cv2 = opencv()
     a, b, known, _ = pair
-    known = np.asarray(cv2.erode(known.astype(np.uint8), np.ones((9, 9), np.uint8), borderValue=0), dtype=bool)
+    known = erode(known, 9, beyond=False)
     weight = known.astype(np.float32)
     normalise = Normaliser(weight)
     first, second = normalise(a), normalise(b)
@@ -70,9 +69,7 @@ def compare_ink(pair: FinePair) -> InkComparison:
 
 
 def _local_mean(values: Floats) -> Floats:
-    cv2 = opencv()
-    out: Floats = cv2.blur(values, (_INK_WINDOW, _INK_WINDOW))
-    return out
+    return window_mean(values, _INK_WINDOW)
 
 
 def _grain(mean_square: Floats, energy: Floats, known: Mask) -> np.float32:
@@ -137,7 +134,7 @@ def ink_differences(pair: FinePair, comparison: InkComparison) -> list[InkDiffer
         (off > INK.level_difference) & (comparison.lighter >= least) & comparison.known,
         (off < -INK.level_difference) & (comparison.darker >= least) & comparison.known,
     ]
-    joined = cv2.dilate((clash | own[0] | own[1]).astype(np.uint8), np.ones((_JOINED, _JOINED), np.uint8))
+    joined = dilate(clash | own[0] | own[1], _JOINED).view(np.uint8)
     count, labels, facts, _ = cv2.connectedComponentsWithStats(joined)
     strongest = np.zeros(count, np.float32)
     np.maximum.at(strongest, labels[clash], clashes[clash])
@@ -156,17 +153,13 @@ def ink_differences(pair: FinePair, comparison: InkComparison) -> list[InkDiffer
 
 def _match_gain(a: Floats, b: Floats, comparison: InkComparison) -> Floats:
     """Give `a` the gain and bias of `b`, fitted robustly to ink that does not differ."""
-    at = np.flatnonzero(comparison.known & (comparison.energy > INK.min_energy) & (comparison.clash < INK.clash))
-    if len(at) < INK.min_area:
+    same = comparison.known & (comparison.energy > INK.min_energy) & (comparison.clash < INK.clash)
+    if same.sum() < INK.min_area:
         return a
-    at = at[:: max(1, len(at) // _FIT_PIXELS)]
-    x, y = a.ravel()[at].astype(np.float64), b.ravel()[at].astype(np.float64)
-    kept, gain, bias = np.ones(len(at), dtype=bool), 1.0, 0.0
-    for _ in range(_ITERATIONS):
-        gain, bias = np.polyfit(x[kept], y[kept], 1)
-        off = np.abs(gain * x + bias - y)
-        kept = off <= _OUTLIER * np.median(off) + _SLACK
-    return np.asarray(np.float32(gain) * a + np.float32(bias), dtype=np.float32)
+    at = sample_pixels(same, _FIT_PIXELS)
+    x, y = (grey.ravel()[at].astype(np.float64) for grey in (a, b))
+    fitted = fit_gain(x, y, _ITERATIONS, _SLACK)
+    return a if fitted is None else np.asarray(np.float32(fitted[0]) * a + np.float32(fitted[1]), dtype=np.float32)
 
 
 def _is_laid_over(signs: list[Mask], side: int) -> bool:
@@ -184,8 +177,8 @@ def _is_laid_over(signs: list[Mask], side: int) -> bool:
             continue
         edge = np.pad(sign.astype(np.uint8), 9)
         gaps = (3, 2 * round(INK.outline_gap * side) + 1)
-        whole, edge = (cv2.morphologyEx(edge, cv2.MORPH_CLOSE, np.ones((gap, gap), np.uint8)) for gap in gaps)
-        solid = cv2.morphologyEx(whole, cv2.MORPH_OPEN, np.ones((width, width), np.uint8))[9:-9, 9:-9]
+        whole, edge = (cv2.morphologyEx(edge, cv2.MORPH_CLOSE, window(gap)) for gap in gaps)
+        solid = cv2.morphologyEx(whole, cv2.MORPH_OPEN, window(width))[9:-9, 9:-9]
         if (solid.astype(bool) & both).sum() >= INK.solid_share * both.sum():
             return True
         outlines, _ = cv2.findContours(edge, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
@@ -193,7 +186,7 @@ def _is_laid_over(signs: list[Mask], side: int) -> bool:
         if not large:
             continue
         within = cv2.drawContours(np.zeros_like(edge), large, -1, 1, cv2.FILLED)
-        within = cv2.dilate(within, np.ones((7, 7), np.uint8))[9:-9, 9:-9].astype(bool)
+        within = dilate(within, 7)[9:-9, 9:-9]
         covered = (other & within).sum() >= INK.enclosed * other.sum() or other.sum() <= INK.minor_sign * sign.sum()
         if covered and (sign & within).sum() >= INK.enclosed * sign.sum():
             return True

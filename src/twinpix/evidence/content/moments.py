@@ -11,11 +11,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix.evidence.alignment.affine import Affine, corners, transform_points
-from twinpix.evidence.alignment.blocks import Floats, WarpedPair
+from twinpix.evidence.alignment.affine import Affine, corner_distance
+from twinpix.evidence.alignment.warp import WarpedPair
 from twinpix.evidence.edit_features import EditFeatures, excess
 from twinpix.evidence.light.normalize import match_sharpness, mean_difference
 from twinpix.evidence.light.photometric import ToneMatch
+from twinpix.evidence.masks import Floats, Mask, dilate, erode, window
 from twinpix.evidence.pyramid import Pyramid
 from twinpix.imaging.opencv import opencv
 from twinpix.thresholds import MOMENTS
@@ -28,8 +29,6 @@ _MOST_OBJECTS = 16  # the largest are compared, so that noise does not take time
 _LEVELS, _LEVEL_WIDTH = 3, 3  # levels of a drawn object, and grey levels on either side that count as one
 _SOBEL = 0.125  # scale of the Sobel kernel, for grey levels a pixel
 _VARIED = 1.0  # grey levels of standard deviation: with less nothing correlates
-
-Mask = NDArray[np.bool_]
 
 
 class Object(NamedTuple):
@@ -59,8 +58,7 @@ def are_two_moments(
     inner = pair.inner
     first, second = match_sharpness(tones.a, tones.b, inner)
     objects = _join(_mask_differences(first, second) & inner)
-    beside = opencv().dilate(objects, np.ones((_BESIDE, _BESIDE), np.uint8))
-    if mean_difference(first, second, inner & (beside == 0)) > MOMENTS.max_rest:
+    if mean_difference(first, second, inner & ~dilate(objects, _BESIDE)) > MOMENTS.max_rest:
         return False
     return any(each.is_replaced for each in _compare_objects(first, second, objects, inner))
 
@@ -69,8 +67,7 @@ def _have_one_view(a: Pyramid, b: Pyramid, a_to_b: Affine) -> bool:
     """True if the images have one size, and a place of one is the same place of the other."""
     if (a.width, a.height) != (b.width, b.height):
         return False
-    at = corners(a.size)
-    return float(np.abs(transform_points(a_to_b, at) - at).max()) <= MOMENTS.max_shift * max(a.size)
+    return corner_distance(a_to_b, np.eye(2, 3), a.size) <= MOMENTS.max_shift * max(a.size)
 
 
 def _mask_differences(a: Floats, b: Floats) -> Mask:
@@ -80,24 +77,23 @@ def _mask_differences(a: Floats, b: Floats) -> Mask:
 
 def _join(differs: Mask) -> NDArray[np.uint8]:
     cv2 = opencv()
-    kernel = np.ones((_JOINED, _JOINED), np.uint8)
-    return np.asarray(cv2.morphologyEx(differs.astype(np.uint8), cv2.MORPH_CLOSE, kernel), dtype=np.uint8)
+    closed = cv2.morphologyEx(differs.astype(np.uint8), cv2.MORPH_CLOSE, window(_JOINED))
+    return np.asarray(closed, dtype=np.uint8)
 
 
 def _compare_objects(a: Floats, b: Floats, objects: NDArray[np.uint8], inner: Mask) -> Iterator[Object]:
     """Yield the objects with a core, the largest first."""
     cv2 = opencv()
     off = np.abs(cv2.GaussianBlur(a - b, (0, 0), _BLUR)) > MOMENTS.step
-    edges = [cv2.dilate(_gradient(each), np.ones((_AROUND, _AROUND), np.uint8)) for each in (a, b)]
+    edges = [cv2.dilate(_gradient(each), window(_AROUND)) for each in (a, b)]
     count, labels, facts, _ = cv2.connectedComponentsWithStats(objects)
     largest = 1 + np.argsort(-facts[1:count, cv2.CC_STAT_AREA], kind="stable")[:_MOST_OBJECTS]
     for label in largest.tolist():
         mask = labels == label
-        changed = (mask & off & inner).astype(np.uint8)
-        core = cv2.erode(changed, np.ones((_CORE, _CORE), np.uint8)) > 0
+        core = erode(mask & off & inner, _CORE, beyond=True)
         if core.sum() < MOMENTS.min_pixels:
             continue
-        outline = (cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0) & inner
+        outline = (cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_GRADIENT, window(3)) > 0) & inner
         here, there = a[core], b[core]
         yield Object(
             correlation=_correlate(here, there),

@@ -6,8 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix.evidence.alignment.blocks import Floats, WarpedPair, part_of, sample_pixels
+from twinpix.evidence.alignment.warp import WarpedPair
 from twinpix.evidence.light.normalize import local_mean
+from twinpix.evidence.masks import Floats, Mask, dilate, part_of, sample_pixels, window, window_mean
 from twinpix.imaging.opencv import opencv
 from twinpix.thresholds import OVERLAYS
 
@@ -53,8 +54,7 @@ def without_ink(pair: WarpedPair) -> WithoutOverlay | None:
     a, b = pair.a.ravel()[at], pair.b.ravel()[at]
     if not (_is_ink(a, b) or _is_ink(b, a)):
         return None
-    cv2 = opencv()
-    ink = cv2.dilate(unlike.astype(np.uint8), np.ones((_EDGE, _EDGE), np.uint8)) > 0
+    ink = dilate(unlike, _EDGE)
     a, b = (np.where(ink, local_mean(grey, ~ink, _FILL), grey) for grey in (pair.a, pair.b))
     return WithoutOverlay(replace(pair, a=a, b=b), covered)
 
@@ -77,17 +77,14 @@ def _is_ink(under: Floats, over: Floats) -> bool:
     )
 
 
-def overlay_mask_on_background(
-    pair: WarpedPair, inner: NDArray[np.bool_], most: int | None = None
-) -> NDArray[np.bool_]:
+def overlay_mask_on_background(pair: WarpedPair, inner: Mask, most: int | None = None) -> Mask:
     """`overlay_mask` with the strict tolerances of mostly plain images."""
     return overlay_mask(pair.a, pair.b, inner, OVERLAYS.mean_difference_flat, OVERLAYS.max_unlike_flat, most)
 
 
-def _is_background(grey: Floats, over: NDArray[np.bool_], beside: NDArray[np.bool_]) -> bool:
+def _is_background(grey: Floats, over: Mask, beside: Mask) -> bool:
     """True if a part of an image has hardly more texture than the rest."""
-    cv2 = opencv()
-    mean, square = (cv2.blur(values, (_AROUND, _AROUND)) for values in (grey, grey * grey))
+    mean, square = (window_mean(values, _AROUND) for values in (grey, grey * grey))
     varied = square - mean * mean > OVERLAYS.texture**2
     return float(varied[over].mean()) <= float(varied[beside].mean()) + OVERLAYS.extra_texture
 
@@ -95,11 +92,11 @@ def _is_background(grey: Floats, over: NDArray[np.bool_], beside: NDArray[np.boo
 def overlay_mask(
     a: Floats,
     b: Floats,
-    inner: NDArray[np.bool_],
+    inner: Mask,
     off: float | None = None,
     off_at_most: float | None = None,
     most: int | None = None,
-) -> NDArray[np.bool_]:
+) -> Mask:
     """Mask at most `most` solid overlays: stickers, logos, another face.
 
     Around them the mean difference must be at most `off` grey levels, and the share of pixels that differ at most
@@ -115,9 +112,9 @@ def overlay_mask(
     if differs.sum() > OVERLAYS.max_count * OVERLAYS.max_area * inner.sum():
         return nothing
     side = int(max(inner.shape) // OVERLAYS.min_thickness)
-    solid = cv2.morphologyEx(differs.astype(np.uint8), cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
-    solid = cv2.morphologyEx(solid, cv2.MORPH_CLOSE, np.ones((2 * side, 2 * side), np.uint8))
-    over = np.asarray(cv2.dilate(solid, np.ones((4 * side, 4 * side), np.uint8)), dtype=bool)
+    solid = cv2.morphologyEx(differs.astype(np.uint8), cv2.MORPH_OPEN, window(side))
+    solid = cv2.morphologyEx(solid, cv2.MORPH_CLOSE, window(2 * side))
+    over = dilate(solid, 4 * side)
     beside = inner & ~over
     same = beside.any() and difference[beside].mean() <= off and differs[beside].mean() <= off_at_most
     if not same or not over.any():
@@ -130,7 +127,7 @@ def overlay_mask(
     return over if count - 1 <= most and small.all() else nothing
 
 
-def _bands(facts: NDArray[np.int32], inner: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _bands(facts: NDArray[np.int32], inner: Mask) -> Mask:
     """Mask the connected components `(n, 5)` that are a band along an edge of the overlap."""
     left, top, width, height, area = facts.T
     rows, columns = np.flatnonzero(inner.any(axis=1)), np.flatnonzero(inner.any(axis=0))

@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 
 from twinpix.evidence.alignment.affine import Affine, Size, corners, inverse, rescale, transform_points
-from twinpix.evidence.alignment.blocks import pixels_within
+from twinpix.evidence.alignment.regions import Box, bounding_box, box_corners, pixels_within, transform_box
 from twinpix.evidence.alignment.registration import FinePair, register, warp_fine
 from twinpix.evidence.content.ink import InkComparison, InkDifference, compare_ink, contradict, ink_differences
-from twinpix.evidence.content.spots import Box, find_spot
+from twinpix.evidence.content.spots import find_spot
 from twinpix.evidence.pyramid import Pyramid
 from twinpix.model import Bytes2D
 from twinpix.thresholds import PAGES
@@ -101,10 +101,6 @@ def _warp_pages(
 def _box(found: list[InkDifference], pair: FinePair, a: Pyramid, b: Pyramid, a_to_b: Affine) -> Box:
     """Return the bounding box of places, in shares of `b`."""
     left, top, width, height = np.array([place.box for place in found]).T
-    ends = np.array([[left.min(), top.min()], [(left + width).max(), (top + height).max()]], dtype=np.float64)
-    shares = ends / np.array(pair.a.shape[::-1])
-    if pair.of_a:
-        corners = np.array([shares[0], shares[1], [shares[0, 0], shares[1, 1]], [shares[1, 0], shares[0, 1]]])
-        shares = (transform_points(a_to_b, corners * a.size - 0.5) + 0.5) / b.size
-    low, high = np.clip(shares.min(axis=0), 0, 1), np.clip(shares.max(axis=0), 0, 1)
-    return float(low[0]), float(low[1]), float(high[0]), float(high[1])
+    rows, columns = pair.a.shape
+    box = left.min() / columns, top.min() / rows, (left + width).max() / columns, (top + height).max() / rows
+    return transform_box(a_to_b, box, a.size, b.size) if pair.of_a else bounding_box(box_corners(box))

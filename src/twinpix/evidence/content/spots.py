@@ -2,18 +2,17 @@
 
 import numpy as np
 
+from twinpix.evidence.alignment.regions import Box
+from twinpix.evidence.light.photometric import fit_gain
+from twinpix.evidence.masks import local_range
 from twinpix.imaging.opencv import opencv
 from twinpix.model import Bytes2D
 from twinpix.thresholds import SPOTS
 
 _AROUND = 9  # pixels a side of the window around a pixel
 _STRIDE, _ROWS = 37, 3  # sampling steps: pixels for the fit of gain and bias; rows and columns for the noise
-# Of the robust fit of gain and bias: iterations, medians of the residual that are kept, and grey levels beyond them.
-_ITERATIONS, _OUTLIER, _SLACK = 2, 3, 2
+_ITERATIONS, _SLACK = 2, 2  # of the robust fit of gain and bias: iterations, and grey levels of slack
 _VARIED = 1  # grey levels of standard deviation: with less no gain can be fitted
-
-Box = tuple[float, float, float, float]
-"""Left, top, right and bottom, as shares of an image."""
 
 
 def find_spot(a: Bytes2D, b: Bytes2D) -> Box | None:
@@ -31,8 +30,7 @@ def find_spot(a: Bytes2D, b: Bytes2D) -> Box | None:
     )
     if not strong.any():
         return None
-    local_mean = np.ones((_AROUND, _AROUND), np.uint8)
-    ranges = [cv2.subtract(cv2.dilate(each, local_mean), cv2.erode(each, local_mean)) for each in (light, b)]
+    ranges = [local_range(each, _AROUND) for each in (light, b)]
     strong &= difference > SPOTS.range_share * (np.maximum(*ranges).astype(np.float32) + SPOTS.range_floor)
     count, _, facts, _ = cv2.connectedComponentsWithStats(strong.astype(np.uint8), connectivity=8)
     large = facts[1:count][facts[1:count, cv2.CC_STAT_AREA] >= SPOTS.min_area]
@@ -47,11 +45,8 @@ def find_spot(a: Bytes2D, b: Bytes2D) -> Box | None:
 def _match_light(a: Bytes2D, b: Bytes2D) -> Bytes2D:
     """Give the first image the gain and bias of the second, fitted robustly."""
     x, y = (each.ravel()[::_STRIDE].astype(np.float64) for each in (a, b))
-    kept, gain, bias = np.ones(len(x), dtype=bool), 1.0, 0.0
-    for _ in range(_ITERATIONS):
-        if x[kept].std() < _VARIED:
-            return a
-        gain, bias = np.polyfit(x[kept], y[kept], 1)
-        off = np.abs(gain * x + bias - y)
-        kept = off <= _OUTLIER * np.median(off) + _SLACK
+    fitted = fit_gain(x, y, _ITERATIONS, _SLACK, _VARIED)
+    if fitted is None:
+        return a
+    gain, bias = fitted
     return np.asarray(np.clip(gain * np.arange(256) + bias, 0, 255).round(), dtype=np.uint8)[a]

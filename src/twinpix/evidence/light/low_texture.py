@@ -1,13 +1,16 @@
 """Compare images without texture, level by level: gradients, silhouettes, masks."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from twinpix.evidence.alignment.affine import Affine, overlap
-from twinpix.evidence.alignment.blocks import BLOCK, Floats, WarpedPair, warp_colours
+from twinpix.evidence.alignment.blocks import BLOCK
+from twinpix.evidence.alignment.warp import WarpedPair, warp_colours
+from twinpix.evidence.masks import Floats, Mask, erode, window_mean
 from twinpix.evidence.pyramid import Pyramid
 from twinpix.imaging.opencv import opencv
 from twinpix.thresholds import LOW_TEXTURE
+
+_EDGE = 5  # pixels a side of the window by which the overlap is eroded: a transform may be off by a pixel
 
 
 def is_level(a: Pyramid, b: Pyramid, pair: WarpedPair, a_to_b: Affine) -> bool:
@@ -19,10 +22,10 @@ def is_level(a: Pyramid, b: Pyramid, pair: WarpedPair, a_to_b: Affine) -> bool:
     shared = overlap(a_to_b, a.size, b.size)
     if max(shared) < LOW_TEXTURE.min_overlap or min(shared) < LOW_TEXTURE.min_smaller_overlap:
         return False
-    if not _is_near(pair.a - pair.b, _erode(pair.common), BLOCK):
+    if not _is_near(pair.a - pair.b, erode(pair.common, _EDGE, beyond=False), BLOCK):
         return False
     moved, common = warp_colours(a, b, a_to_b)
-    shown = _erode(common)
+    shown = erode(common, _EDGE, beyond=False)
     difference: Floats = np.abs(moved.astype(np.float32) - b.colours).max(axis=-1)
     if not _is_near(difference, shown, BLOCK // 4):
         return False
@@ -30,18 +33,11 @@ def is_level(a: Pyramid, b: Pyramid, pair: WarpedPair, a_to_b: Affine) -> bool:
     return varied > LOW_TEXTURE.min_deviation
 
 
-def _erode(common: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Erode the overlap: a transform is no more exact than a pixel along its edge."""
-    cv2 = opencv()
-    return np.asarray(cv2.erode(common.astype(np.uint8), np.ones((5, 5), np.uint8), borderValue=0), dtype=bool)
-
-
-def _is_near(difference: Floats, where: NDArray[np.bool_], side: int) -> bool:
-    cv2 = opencv()
+def _is_near(difference: Floats, where: Mask, side: int) -> bool:
     if not where.any():
         return False
-    off = np.where(where, np.abs(cv2.GaussianBlur(difference, (0, 0), 1.0)), np.float32(0))
+    off = np.where(where, np.abs(opencv().GaussianBlur(difference, (0, 0), 1.0)), np.float32(0))
     return (
         float(off[where].mean()) <= LOW_TEXTURE.mean_difference
-        and float(cv2.blur(off, (side, side)).max()) <= LOW_TEXTURE.block_difference
+        and float(window_mean(off, side).max()) <= LOW_TEXTURE.block_difference
     )

@@ -1,9 +1,8 @@
 """Normalise two aligned images for blur, local illumination and smooth distortion, so that differences are content."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from twinpix.evidence.alignment.blocks import Floats
+from twinpix.evidence.masks import Floats, Mask
 from twinpix.imaging.opencv import opencv
 from twinpix.thresholds import PHOTOMETRIC
 
@@ -13,7 +12,7 @@ _SMALL_SIDE = 160  # pixels of the shorter side, below which a wide blur is comp
 FLOW_LEAST = 32  # pixels of the shorter side: four times the 8 of a patch, as optical flow halves the sides twice
 
 
-def mean_difference(a: Floats, b: Floats, inner: NDArray[np.bool_]) -> float:
+def mean_difference(a: Floats, b: Floats, inner: Mask) -> float:
     """Return the mean absolute difference of marked pixels, in grey levels."""
     cv2 = opencv()
     return float(cv2.mean(cv2.absdiff(a, b), mask=inner.view(np.uint8))[0])
@@ -40,7 +39,7 @@ def smooth(values: Floats, sigma: float) -> Floats:
     return out
 
 
-def local_mean(values: Floats, known: NDArray[np.bool_], sigma: float) -> Floats:
+def local_mean(values: Floats, known: Mask, sigma: float) -> Floats:
     """Return the Gaussian mean of the known values around each pixel; its own value where none is near."""
     weight = known.astype(np.float32)
     shares, sums = (smooth(each, sigma) for each in (weight, values * weight))
@@ -48,7 +47,7 @@ def local_mean(values: Floats, known: NDArray[np.bool_], sigma: float) -> Floats
     return out
 
 
-def match_sharpness(a: Floats, b: Floats, inner: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+def match_sharpness(a: Floats, b: Floats, inner: Mask) -> tuple[Floats, Floats]:
     """Blur the sharper image to match the other one, if that removes enough of their difference.
 
     Each image is blurred further as long as that makes the difference smaller.
@@ -70,7 +69,7 @@ def match_sharpness(a: Floats, b: Floats, inner: NDArray[np.bool_]) -> tuple[Flo
     return best
 
 
-def match_local_light(a: Floats, b: Floats, common: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+def match_local_light(a: Floats, b: Floats, common: Mask) -> tuple[Floats, Floats]:
     """Give `a` the local mean of `b`: a veil, or light on a part of one image, is no content."""
     return a + local_mean(b - a, common, PHOTOMETRIC.light_sigma), b
 

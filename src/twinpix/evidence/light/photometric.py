@@ -5,21 +5,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix.evidence.alignment.blocks import (
-    Agreement,
-    Floats,
-    WarpedPair,
-    correlate,
-    pixels_of,
-    sample_pixels,
-)
+from twinpix.evidence.alignment.blocks import Agreement, correlate
+from twinpix.evidence.alignment.warp import WarpedPair
+from twinpix.evidence.masks import Floats, Mask, pixels_of, sample_pixels
+from twinpix.evidence.quadratic import monomials_at
 from twinpix.imaging.opencv import opencv
 from twinpix.thresholds import PHOTOMETRIC
 
 _CURVE_PIXELS = 4000  # pixels from which a tone curve is fitted
 _KNOTS = 24  # of the tone curve
 _ITERATIONS = 3  # of the robust fit of a vignette
-_OUTLIER, _SLACK = 3, 1  # of the robust fit: medians of the residual that are kept, and grey levels beyond them
+_OUTLIER, _SLACK = 3, 1  # of a robust fit: medians of the residual that are kept, and grey levels beyond them
 _RIDGE = 1.0  # squared grey levels, beside sums over thousands of pixels: the system is never singular
 _GREY_LEVELS = 256.0
 
@@ -54,7 +50,7 @@ def untextured_correlation(pair: WarpedPair, tones: ToneMatch, agrees: Agreement
     return correlate(a[plain], b[plain], PHOTOMETRIC.flat_deviation)
 
 
-def match_tones(pair: WarpedPair, inner: NDArray[np.bool_]) -> ToneMatch:
+def match_tones(pair: WarpedPair, inner: Mask) -> ToneMatch:
     """Apply the tone curve from `a` to `b`, and a vignette of one of them to the other, if there is one.
 
     `inner` masks the pixels to fit to: those of blocks that agree.
@@ -69,7 +65,7 @@ def match_tones(pair: WarpedPair, inner: NDArray[np.bool_]) -> ToneMatch:
     best, left = ToneMatch(_apply_curve(pair.a, levels), pair.b, tone_change), _residual(x, y, levels)
     if left < PHOTOMETRIC.min_vignette or not _is_all_over(at, pair.common):
         return best
-    monomials = _monomials(at, inner.shape)
+    monomials = monomials_at(at, inner.shape).astype(np.float32)
     for first, second, of_a in ((x, y, True), (y, x, False)):
         coefficients = _fit_vignette(monomials, first, second)
         corrected = first * (monomials @ coefficients)
@@ -81,6 +77,23 @@ def match_tones(pair: WarpedPair, inner: NDArray[np.bool_]) -> ToneMatch:
             both = (pair.a * gain, pair.b) if of_a else (pair.a, pair.b * gain)
             best, left = ToneMatch(_apply_curve(both[0], curve), both[1], tone_change, True), now
     return best
+
+
+def fit_gain(
+    x: NDArray[np.float64], y: NDArray[np.float64], iterations: int, slack: float, least: float = 0.0
+) -> tuple[float, float] | None:
+    """Fit gain and bias of levels `x` to levels `y`, both `(n,)`, robustly; None if `x` deviates by less than `least`.
+
+    Each iteration leaves out residuals beyond 3 medians and `slack` grey levels.
+    """
+    kept, gain, bias = np.ones(len(x), dtype=bool), 1.0, 0.0
+    for _ in range(iterations):
+        if x[kept].std() < least:
+            return None
+        gain, bias = np.polyfit(x[kept], y[kept], 1)
+        off = np.abs(gain * x + bias - y)
+        kept = off <= _OUTLIER * np.median(off) + slack
+    return gain, bias
 
 
 # -- tone curve ------------------------------------------------------------------------------------------
@@ -116,7 +129,7 @@ def _residual(x: Floats, y: Floats, curve: NDArray[np.float64]) -> float:
 # -- vignette: darker towards an edge or a corner, as of a lens or a lamp ----------------------------------
 
 
-def _is_all_over(at: NDArray[np.int64], common: NDArray[np.bool_]) -> bool:
+def _is_all_over(at: NDArray[np.int64], common: Mask) -> bool:
     """True if the samples span the overlap, so that a polynomial is not extrapolated."""
     for part, axis in zip(np.divmod(at, common.shape[1]), (1, 0), strict=True):
         shown = np.flatnonzero(common.any(axis=axis))
@@ -124,13 +137,6 @@ def _is_all_over(at: NDArray[np.int64], common: NDArray[np.bool_]) -> bool:
         if high - low < PHOTOMETRIC.vignette_extent * (shown[-1] - shown[0]):
             return False
     return True
-
-
-def _monomials(at: NDArray[np.int64], shape: tuple[int, ...]) -> Floats:
-    """Return the quadratic monomials of pixel positions, `(n, 6)`."""
-    rows, columns = np.divmod(at, shape[1])
-    v, u = 2 * rows / max(shape[0] - 1, 1) - 1, 2 * columns / max(shape[1] - 1, 1) - 1
-    return np.stack([np.ones_like(u), u, v, u * u, u * v, v * v], axis=1).astype(np.float32)
 
 
 def _fit_vignette(monomials: Floats, x: Floats, y: Floats) -> Floats:

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpix.evidence.alignment.blocks import Floats, WarpedPair, sample_pixels
+from twinpix.evidence.alignment.warp import WarpedPair
+from twinpix.evidence.masks import Floats, sample_pixels
 from twinpix.evidence.pyramid import Pyramid
 from twinpix.imaging.opencv import opencv
 from twinpix.thresholds import TONE_INVERSION
