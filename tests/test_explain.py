@@ -21,10 +21,19 @@ from twinpix import ui
 from twinpix.errors import OutputError, UsageError
 from twinpix.evidence.alignment.blocks import agreement
 from twinpix.evidence.alignment.warp import warp_pair
+from twinpix.imaging import picture_of
 from twinpix.thresholds import DECISION
 from twinpix.ui import explain, lettering
 from twinpix.usecases.compare import Comparison
-from twinpix.verify import Rejection, common_points
+from twinpix.verify import (
+    COLOUR,
+    DETAIL,
+    Rejection,
+    common_points,
+    difference_map,
+    orientation_transform,
+    pyramid_of,
+)
 
 SIZE = (480, 360)
 SCALE = 640 / 480  # of images of that size as they are drawn
@@ -332,6 +341,17 @@ def test_a_flat_object_is_outlined_completely(tmp_path: Path) -> None:
     assert around.max() < 40
     within = near(heat[y0 + 8 : y1 - 8, x0 + 8 : x1 - 8], explain.MARK)
     assert not within.any()  # one outline around all of it
+
+
+def test_a_difference_is_marked_in_a_strip_lower_than_a_block() -> None:
+    strip = draw("scene", 4, (1280, 960)).crop((0, 400, 1280, 428))
+    other = strip.copy()
+    other.paste((250, 250, 250), (900, 0, 1000, 28))
+    a, b = (pyramid_of(picture_of(image, "fast", COLOUR, DETAIL)) for image in (strip, other))
+    assert a.size == (320, 7)
+    columns = np.flatnonzero(difference_map(a, b, orientation_transform(0, a.size, b.size)).differs.any(axis=0))
+    assert columns.min() in range(216, 226)
+    assert columns.max() in range(249, 258)
 
 
 def test_lines_join_corresponding_places(pair: Callable[..., Comparison]) -> None:

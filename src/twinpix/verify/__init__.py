@@ -1,4 +1,15 @@
-"""Geometric verification of a pair: whether its pixels agree where the images overlap, and how they differ."""
+"""Geometric verification of a pair: is one image a copy of the other one, and how do they differ?
+
+To learn why a pair was believed or rejected, read in this order:
+
+1. `hypothesis._score`: the tests of one transform, in their order. The first one that fails is the `Rejection` of the
+   transform; if none fails, the transform proves a copy.
+2. `verify_pair._verify_once` and `_try_transforms`: which transforms are tried, and when no other one is tried.
+3. `verify_pair._conclude`: the last test, for other text on a page, and the words for the differences (`describe`).
+
+A test compares a measurement of `twinpix.evidence` with a field of `twinpix.thresholds`, whose docstring has the reason
+for its value.
+"""
 
 from twinpix.evidence.alignment.affine import (
     Affine,

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from twinpix.evidence.alignment.affine import Affine, compose, inverse, overlap, transform_points
 from twinpix.evidence.alignment.align import align_keypoints, fits
-from twinpix.evidence.alignment.blocks import BLOCK, Agreement, agreement
+from twinpix.evidence.alignment.blocks import Agreement, agreement, block_side
 from twinpix.evidence.alignment.warp import WarpedPair, warp_pair
 from twinpix.evidence.light.photometric import match_light
 from twinpix.evidence.masks import Mask, erode
@@ -136,8 +136,7 @@ def _differing_pixels(pair: WarpedPair, agrees: Agreement, levels: NDArray[np.fl
     """Mask the blocks that do not agree, and those in which many pixels differ: in a flat area only its edge has
     texture."""
     cv2 = opencv()
-    side = next((side for side in (BLOCK, BLOCK // 2) if pair.a.shape[0] // side == agrees.fits.shape[0]), BLOCK)
-    rows, columns = agrees.fits.shape
+    side, (rows, columns) = block_side(pair), agrees.fits.shape
     far = (levels > _FAR).astype(np.float32)[: side * rows, : side * columns]
     blocks = (agrees.fits == 0) | (cv2.resize(far, (columns, rows), interpolation=cv2.INTER_AREA) > _MUCH)
     marked = np.kron(blocks, np.ones((side, side), np.bool_))[: pair.a.shape[0], : pair.a.shape[1]]

@@ -19,8 +19,9 @@ from twinpix.evidence.pyramid import Pyramid
 from twinpix.thresholds import DECISION, EXCLUSIVE
 
 Rejection = Literal[
-    "texture",  # fewer textured blocks than can prove anything
+    "edges",  # the directions of the edges do not agree at 96 pixels (`verify_pair`, before any transform is scored)
     "overlap",  # the area that both show is too small a part of them
+    "texture",  # fewer textured blocks than can prove anything
     "agreement",  # too few textured blocks agree
     "area",  # what agrees is too small an area: dense text on an image that differs
     "borders",  # too little agrees with the borders counted
@@ -30,10 +31,9 @@ Rejection = Literal[
     "moment",  # other objects in the same view
     "chance",  # parts of two images that differ, or a part that repeats itself
     "recoloured",  # too few blocks to support another change of the colours
-    "text",  # pages with other text
-    "edges",  # the directions of the edges do not agree at 96 pixels
+    "text",  # pages with other text (`verify_pair`, of the transform that proves a copy)
 ]
-"""The test that a hypothesis failed."""
+"""The test that a hypothesis failed, in the order of the tests."""
 
 
 class Via(NamedTuple):
@@ -129,6 +129,11 @@ def score_hypothesis(a: Pyramid, b: Pyramid, a_to_b: Affine, least: float, *, su
 
 
 def _score(a: Pyramid, b: Pyramid, pair: WarpedPair, a_to_b: Affine, least: float, *, sure: bool) -> Hypothesis:
+    """Make the tests in their order, from blocks and overlap to content; the first that fails is the rejection.
+
+    Two kinds of images have too few textured blocks for that: those that are equal level by level match at once, and
+    small objects are scored at 640 pixels.
+    """
     agrees, shared = _agreement(pair, least), overlap(a_to_b, a.size, b.size)
     if (agrees.share < least or agrees.blocks < DECISION.min_blocks) and is_level(a, b, pair, a_to_b):
         return Hypothesis(a_to_b, pair, agrees._replace(share=1.0), shared, _edit_features(pair, agrees, a, b, a_to_b))

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpix.evidence.alignment.warp import WarpedPair
-from twinpix.evidence.masks import Floats, Mask, hull, pixels_of
+from twinpix.evidence.masks import Floats, Mask, pixels_of
 from twinpix.imaging.opencv import opencv
 from twinpix.thresholds import BLOCKS
 
@@ -30,10 +30,15 @@ class Agreement(NamedTuple):
     fits: NDArray[np.int8]  # (rows, columns) of blocks: 1 agrees, 0 does not, -1 has no texture
 
 
+def block_side(pair: WarpedPair) -> int:
+    """Return the pixels of either side of a block."""
+    return BLOCK if min(pair.a.shape) >= _SMALL else BLOCK // 2
+
+
 def agreement(pair: WarpedPair) -> Agreement:
     """Compare two aligned images by the NCC of their blocks."""
     cv2 = opencv()
-    side = BLOCK if min(pair.a.shape) >= _SMALL else BLOCK // 2
+    side = block_side(pair)
     a, b = pair.smooth
     rows, columns = (max(1, length // side) for length in a.shape)
     whole = pair.inner.astype(np.float32)
@@ -148,8 +153,3 @@ def repetition(pair: WarpedPair) -> float:
     counts = (down[:, None] < height / 2) & (across[None] < width / 2) & (far > _LEAST_SHIFT)
     alike = parts[0] / np.maximum(parts[1], _LEAST_WINDOW)
     return float(alike[counts].max(initial=0.0))
-
-
-def hull_of_agreeing(fits: NDArray[np.int8]) -> Mask:
-    """Return the convex hull of the agreeing blocks."""
-    return hull(fits == 1)
