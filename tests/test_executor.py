@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -421,3 +421,75 @@ def drawn(folder: Path) -> list[str]:
     for number, path in enumerate(paths):
         Image.fromarray(np.random.default_rng(number).integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(path)
     return list(map(str, paths))
+
+
+@dataclass(frozen=True)
+class Counting:
+    """Returns the process and the number of items that it has seen in all runs."""
+
+    keeps_workers: ClassVar[bool] = True
+    name: str
+
+    def __call__(self, batch: Sequence[int], begin: Begin) -> list[tuple[int, int]]:
+        global _seen
+        out = []
+        for index, item in enumerate(batch):
+            begin(index)
+            if item < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            _seen += 1
+            out.append((os.getpid(), _seen))
+        return out
+
+
+_seen = 0
+
+
+def counted(local: Local, name: str, items: list[int]) -> dict[int, Any]:
+    return dict(local.map(Counting(name), [[item] for item in items]))
+
+
+def is_running(pid: int) -> bool:
+    with suppress(OSError):
+        os.kill(pid, 0)
+        return True
+    return False
+
+
+def test_workers_wait_for_the_next_run_of_an_equal_task_that_says_so() -> None:
+    local = Local(workers=1)
+    (first, seen), (again, later), (other, anew) = (
+        counted(local, name, [at])[at] for at, name in enumerate(["one", "one", "two"])
+    )
+    assert (again, seen, later) == (first, 1, 2)
+    assert other != first
+    assert anew == 1
+    assert not is_running(first)
+    assert is_running(other)
+    local.close()
+    assert not is_running(other)
+
+
+@posix
+def test_a_waiting_worker_that_has_ended_costs_no_item() -> None:
+    local = Local(workers=1)
+    pid, _ = counted(local, "one", [1])[1]
+    os.kill(pid, signal.SIGKILL)
+    while is_running(pid) and local._pool[0].process.code(0.1) is None:
+        pass
+    found, seen = counted(local, "one", [2])[2]
+    local.close()
+    assert found != pid
+    assert seen == 1
+
+
+@posix
+def test_workers_end_with_a_run_that_is_left_early_and_lost_ones_are_replaced() -> None:
+    local = Local(workers=1)
+    with closing(local.map(Counting("one"), [[1], [2]])) as run_:
+        _, (pid, _) = next(run_)
+    assert not is_running(pid)
+    found = counted(local, "one", [1, -1, 2])
+    assert isinstance(found[-1], Lost)
+    assert found[2][0] != 0
+    local.close()

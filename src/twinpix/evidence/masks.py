@@ -64,9 +64,9 @@ def part_of(marked: Mask, whole: Mask) -> float:
 
 
 def sample_pixels(marked: Mask, count: int) -> NDArray[np.int64]:
-    """Return the flat indices of marked pixels, evenly spaced: up to twice `count` of them."""
+    """Return the flat indices of marked pixels, evenly spaced: at most `count` of them."""
     at = np.flatnonzero(marked)
-    return at[:: max(1, len(at) // count)]
+    return at[:: max(1, -(-len(at) // count))]
 
 
 def pixels_of(blocks: Mask, shape: tuple[int, ...]) -> Mask:

@@ -32,7 +32,11 @@ def open_executor(spec: str, workers: int, timeout: float, note: Callable[[str],
     """Open an executor by its name; `workers` is the number of processes of the local one."""
     address = address_of(spec)
     if address is None:
-        yield Local(workers, timeout, note=note)
+        local = Local(workers, timeout, note=note)
+        try:
+            yield local
+        finally:
+            local.close()
         return
     from twinpix.executors.cluster import OnRay
 

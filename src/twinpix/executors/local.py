@@ -46,12 +46,16 @@ class Local:
     With `memory` 0 the limit of a worker is three quarters of the machine's memory divided by the cores, but at least
     6 GB if these quarters are as much; all workers together may take these quarters. If no process can be started, the
     work is done in the calling process without these limits, and `note` is called with the reason.
+
+    Workers end with the run, but those of a task with `keeps_workers` wait for a later run of an equal task, with what
+    they have in memory, such as decoded images: call `close` at the end.
     """
 
     workers: int = 0
     timeout: float = 60.0
     memory: int = 0
     note: Callable[[str], None] = lambda text: None
+    _task: Task | None = None  # of the workers in the pool
     _pool: list[_Worker] = field(default_factory=list)
     _most: int = 0  # largest number of processes
     _back: list[Sequence[Any]] = field(default_factory=list)  # batches of workers that failed to start
@@ -94,6 +98,8 @@ class Local:
     ) -> Generator[tuple[Sequence[Any], Any | Lost], None, None]:
         """Yield `(batch, results)` as batches finish, and `(batch, Lost)` for unfinished ones."""
         self._most, self._misses, self._was_ready = self.size, 0, False
+        self._reuse(task)
+        whole = False
         try:
             while True:
                 try:
@@ -104,6 +110,7 @@ class Local:
                     return
                 busy = [worker for worker in self._pool if worker.batch is not None]
                 if not busy:
+                    whole = True
                     return
                 for ready in self._wait(busy):
                     worker = next(w for w in busy if w.pipe is ready)
@@ -118,7 +125,17 @@ class Local:
                 if (greedy := self._greedy(busy)) and (outcome := self._end(greedy, self._over)):
                     yield outcome
         finally:
+            if not (whole and getattr(task, "keeps_workers", False)):
+                self.close()
+
+    def _reuse(self, task: Task) -> None:
+        """Keep the workers of an earlier run of an equal task that still run, and stop all others."""
+        if self._pool and task != self._task:
             self.close()
+        self._task = task
+        for worker in [each for each in self._pool if each.process.code(0) is not None]:
+            self._pool.remove(worker)
+            worker.pipe.close()
 
     def close(self) -> None:
         """Stop all workers; kill those that have not finished."""

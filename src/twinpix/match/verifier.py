@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import xxhash
@@ -91,6 +91,7 @@ class _Item(NamedTuple):
     exact: bool
     via: ThirdImage | None
     before: Guess
+    quick: bool
 
 
 class _Unread(NamedTuple):
@@ -113,8 +114,9 @@ _Outcome = Verdict | _Unread | _Fault | None
 class VerifyTask:
     """Verifies a batch of pairs in a worker process."""
 
+    keeps_workers: ClassVar[bool] = True  # for the next round: they hold decoded images
+
     least: float
-    quick: bool
 
     def __call__(self, batch: Sequence[_Item], begin: Begin) -> list[_Outcome]:
         out = list[_Outcome]()
@@ -139,7 +141,7 @@ class VerifyTask:
         guesses = [_transform_of(guess, a.size, b.size) for guess in (item.guess, item.before) if guess]
         via = item.via and _via_of(item.via, a.size)
         try:
-            if self.quick:
+            if item.quick:
                 found = verify.verify_quick(a, b, guesses, self.least)
             else:
                 found = verify.verify_pair(a, b, guesses, self.least, exact=item.exact, via=via)
@@ -267,14 +269,14 @@ class Verifier:
         if not wanted:
             return
         items = [
-            _Item(key, self.files[one.a], self.files[one.b], one.guess, one.exact, one.via, one.before)
+            _Item(key, self.files[one.a], self.files[one.b], one.guess, one.exact, one.via, one.before, quick)
             for key, one in wanted.items()
         ]
         items.sort(key=lambda item: (item.a.path, item.b.path))  # as the files lie in their folders and archives
         failed: dict[str, str] = {}
         opencv()  # loaded once in the parent, not by every worker
         progress = self.session.progress
-        run = self.session.executor.map(VerifyTask(1 - self.radius, quick), _batches(items))
+        run = self.session.executor.map(VerifyTask(1 - self.radius), _batches(items))
         with progress.stage("verify", len(items)), closing(run):
             for item, found in run:
                 if isinstance(found, _Unread):

@@ -18,7 +18,7 @@ from twinpix.thresholds import ALIGNMENT, DECISION, SCREENING, TONE_INVERSION
 from twinpix.verify.describe import describe_edit
 from twinpix.verify.hypothesis import Hypothesis, Rejection, Via, score_hypothesis, score_via
 
-VERSION = 22
+VERSION = 23
 """Version of the verdicts: raise it when verdicts, names or numbers change. Stored verdicts belong to one version."""
 
 _SAME_PLACE = 1e-6  # pixels: rounding of the transform of an orientation
@@ -59,9 +59,13 @@ class Verdict(NamedTuple):
 
 
 def verify_quick(a: Pyramid, b: Pyramid, guesses: Iterable[Affine], least: float | None = None) -> Verdict | None:
-    """Verify with an early exit: the verdict of `verify_pair` if one of the guesses decides it, else None."""
+    """Verify with an early exit: the verdict of `verify_pair` if one of the guesses decides it, else None.
+
+    A guess under which the edges do not agree at 96 pixels decides nothing.
+    """
     least = DECISION.min_agreement if least is None else least
-    guesses, scored = list(guesses), list[Hypothesis]()
+    guesses = [each for each in guesses if (screened := screen(a, b, each)) is None or not screened.differs]
+    scored = list[Hypothesis]()
     for a_to_b in guesses:
         one = score_hypothesis(a, b, a_to_b, least)
         scored.append(one)
@@ -110,7 +114,7 @@ def verify_pair(
 def _refute(a: Pyramid, b: Pyramid, guess: Affine, align: Align) -> Verdict | None:
     """Return the verdict of two images whose edges do not agree at 96 pixels; None if more has to be compared."""
     screened = screen(a, b, guess)
-    if screened is None or screened.blocks < SCREENING.min_blocks or screened.agrees >= SCREENING.min_aligned_agreement:
+    if screened is None or not screened.differs:
         return None
     agrees = max(0.0, screened.agrees)
     different = Verdict(None, "", "", agrees, overlap(guess, a.size, b.size), 0, guess, rejection="edges")

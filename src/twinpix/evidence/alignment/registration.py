@@ -86,10 +86,10 @@ def register(pair: FinePair) -> FinePair:
         small = [cv2.resize(grey, size, interpolation=cv2.INTER_AREA) for grey in (a, b, known.astype(np.float32))]
         first, second = map(Normaliser(small[2]), (cv2.GaussianBlur(grey, (0, 0), 1.0) for grey in small[:2]))
         scales = np.array([size[0] / width, size[1] / height])
+        if (places := _steep_places(second, small[2] > _COVERED)) is None:
+            continue
         for _ in range(rounds):
-            step = _step(first, second, small[2] > _COVERED, params * scales[:, None], terms)
-            if step is None:
-                break
+            step = _step(first, places, params * scales[:, None], terms)
             params[:, :terms] += step / scales[:, None]
             if np.abs(step).max() < _TOLERANCE:
                 break
@@ -110,20 +110,38 @@ def _shift(values: Floats, params: NDArray[np.float64]) -> Floats:
     return out
 
 
-def _step(a: Floats, b: Floats, known: Mask, params: NDArray[np.float64], terms: int) -> NDArray[np.float64] | None:
-    """Return the Gauss-Newton step of the parameters, `(2, terms)`; None with too few gradients."""
+class _Places(NamedTuple):
+    """Pixels of an image with a gradient, evenly spread."""
+
+    columns: Floats  # (n, 1)
+    rows: Floats  # (n, 1)
+    basis: NDArray[np.float64]  # (n, 6): the monomials there
+    levels: NDArray[np.float64]  # (n,)
+    slopes: list[NDArray[np.float64]]  # (n, 1) each: the gradient, across and down
+
+
+def _steep_places(b: Floats, known: Mask) -> _Places | None:
+    """Return where an image has gradients; None if there are too few."""
     cv2 = opencv()
-    a_to_b = _shift(a, params)
-    across, down = (cv2.Scharr(a_to_b, cv2.CV_32F, *along) / 32 for along in ((1, 0), (0, 1)))
+    across, down = (cv2.Scharr(b, cv2.CV_32F, *along) / 32 for along in ((1, 0), (0, 1)))
     steep = (across * across + down * down > REGISTRATION.min_gradient) & known
     if steep.sum() < REGISTRATION.min_pixels:
         return None
     at = sample_pixels(steep, _STEP_PIXELS)
-    off = (b - a_to_b).ravel()[at].astype(np.float64)
+    rows, columns = (each.astype(np.float32)[:, None] for each in np.divmod(at, b.shape[1]))
+    levels, *slopes = (each.ravel()[at].astype(np.float64) for each in (b, across, down))
+    return _Places(columns, rows, monomials_at(at, b.shape), levels, [each[:, None] for each in slopes])
+
+
+def _step(a: Floats, places: _Places, params: NDArray[np.float64], terms: int) -> NDArray[np.float64]:
+    """Return the Gauss-Newton step of the parameters, `(2, terms)`, with the gradient of the other image."""
+    cv2 = opencv()
+    across, down = np.split((places.basis @ params.T).astype(np.float32), 2, axis=1)
+    at = places.columns + across, places.rows + down
+    off = places.levels - cv2.remap(a, *at, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE).ravel()
     scale = _CAUCHY * float(np.median(np.abs(off))) + _LEAST_RESIDUAL
     weight = 1 / (1 + (off / scale) ** 2)
-    basis = monomials_at(at, a.shape, terms)
-    slopes = np.concatenate([each.ravel()[at, None] * basis for each in (across, down)], axis=1)
+    slopes = np.concatenate([slope * places.basis[:, :terms] for slope in places.slopes], axis=1)
     weighted = slopes * weight[:, None]
     squares = weighted.T @ slopes
     squares += _RIDGE * np.trace(squares) / len(squares) * np.eye(len(squares))

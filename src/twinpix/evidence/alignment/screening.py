@@ -46,6 +46,11 @@ class Screening(NamedTuple):
         return self.blocks >= SCREENING.min_blocks and self.agrees < SCREENING.min_agreement
 
     @property
+    def differs(self) -> bool:
+        """True if these are no copies under this transform; they may be copies under another one."""
+        return self.blocks >= SCREENING.min_blocks and self.agrees < SCREENING.min_aligned_agreement
+
+    @property
     def is_positive(self) -> bool:
         """True if light and dark are not exchanged, not even for a part of the tones."""
         return self.blocks >= SCREENING.min_blocks and self.opposed < SCREENING.min_opposed

@@ -96,12 +96,15 @@ def _is_exclusive(pair: WarpedPair, tones: ToneMatch, agrees: Agreement, left: R
 
 
 def _conflict_share(a: Floats, b: Floats, pair: WarpedPair, agrees: Agreement, inner: Mask) -> float:
-    """Return the share of the overlap with exclusive content, of the image that has less of it."""
-    mine = _mask_exclusive(a, b, pair.a, inner)
-    if not mine.any():
+    """Return the share of the overlap with exclusive content, of the image that has less of it; 0 if too little."""
+    cv2 = opencv()
+    too_little = EXCLUSIVE.min_area / EXCLUSIVE.many_objects_factor * inner.sum()
+    smooth_a, smooth_b = (cv2.GaussianBlur(grey, (0, 0), _BLUR) for grey in (a, b))
+    mine = _mask_exclusive(smooth_a, smooth_b, pair.a, inner)
+    if mine.sum() <= too_little:
         return 0.0
-    theirs = _mask_exclusive(b, a, pair.b, inner)
-    if not theirs.any():
+    theirs = _mask_exclusive(smooth_b, smooth_a, pair.b, inner)
+    if theirs.sum() <= too_little:
         return 0.0
     every = erode_by_smoothing(pair.common & ~pair.border)
     textured = share_of_agreeing(pair, agrees) >= EXCLUSIVE.filled
@@ -120,9 +123,10 @@ def share_of_agreeing(pair: WarpedPair, agrees: Agreement) -> float:
 
 
 def _mask_exclusive(values: Floats, other: Floats, untoned: Floats, inner: Mask) -> Mask:
-    """Mask the content within `inner` that one image has on a plain background which the other shows without it."""
-    cv2 = opencv()
-    values, other = (cv2.GaussianBlur(each, (0, 0), _BLUR) for each in (values, other))
+    """Mask the content within `inner` that one image has on a plain background which the other shows without it.
+
+    `untoned` are the levels of the image before tones were aligned.
+    """
     high, low = extremes(other, _AROUND)
     stands_out = np.maximum(values - high, low - values) > EXCLUSIVE.step
     marked = np.asarray(stands_out & (high - low < EXCLUSIVE.flat_range) & inner, dtype=bool)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from twinpix.evidence.alignment.warp import WarpedPair
 from twinpix.evidence.light.normalize import local_mean
+from twinpix.evidence.light.photometric import fit_line
 from twinpix.evidence.masks import Floats, Mask, dilate, part_of, sample_pixels, window, window_mean
 from twinpix.imaging.opencv import opencv
 from twinpix.thresholds import OVERLAYS
@@ -59,14 +60,14 @@ def without_ink(pair: WarpedPair) -> WithoutOverlay | None:
     return WithoutOverlay(replace(pair, a=a, b=b), covered)
 
 
-def _is_ink(under: Floats, over: Floats) -> bool:
+def _is_ink(under: NDArray[np.floating], over: NDArray[np.floating]) -> bool:
     """True if levels `over` are an alpha blend of levels `under` with one colour."""
+    under, over = under.astype(np.float64), over.astype(np.float64)
     far = np.abs(over - under)
     kept = far >= np.median(far)  # others are edges of the lines
     through, colour = 0.0, 0.0
     for _ in range(_ITERATIONS):
-        known = np.stack([under[kept], np.ones(int(kept.sum()), np.float32)], axis=1).astype(np.float64)
-        through, colour = np.linalg.lstsq(known, over[kept].astype(np.float64), rcond=None)[0]
+        through, colour = fit_line(under[kept], over[kept])
         off = np.abs(through * under + colour - over)
         kept = off <= max(OVERLAYS.ink_fit, _OUTLIER * float(np.median(off[kept])))
     made = min(max(through, 0.0), 1.0) * under + colour

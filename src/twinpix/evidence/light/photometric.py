@@ -90,10 +90,17 @@ def fit_gain(
     for _ in range(iterations):
         if x[kept].std() < least:
             return None
-        gain, bias = np.polyfit(x[kept], y[kept], 1)
+        gain, bias = fit_line(x[kept], y[kept])
         off = np.abs(gain * x + bias - y)
         kept = off <= _OUTLIER * np.median(off) + slack
     return gain, bias
+
+
+def fit_line(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, float]:
+    """Fit `y` by a gain times `x` and a bias, by least squares; the gain is 0 where `x` does not vary."""
+    across = x - x.mean()
+    gain = float(across @ y) / (float(across @ across) or 1.0)
+    return gain, float(y.mean() - gain * x.mean())
 
 
 # -- tone curve ------------------------------------------------------------------------------------------
@@ -141,14 +148,14 @@ def _is_all_over(at: NDArray[np.int64], common: Mask) -> bool:
 
 def _fit_vignette(monomials: Floats, x: Floats, y: Floats) -> Floats:
     """Fit the gain of `x` to `y` as a quadratic polynomial of the position, robustly: 6 coefficients."""
-    kept = np.ones(len(x), dtype=bool)
+    terms = (monomials * x[:, None]).astype(np.float64)
+    kept = np.ones(len(x))
     for _ in range(_ITERATIONS):
-        known = (monomials[kept] * x[kept, None]).astype(np.float64)
-        squares = known.T @ known + _RIDGE * np.eye(known.shape[1])
-        coefficients: Floats = np.linalg.solve(squares, known.T @ y[kept]).astype(np.float32)
-        off = np.abs(x * (monomials @ coefficients) - y)
+        weighted = (terms * kept[:, None]).T
+        coefficients = np.linalg.solve(weighted @ terms + _RIDGE * np.eye(len(weighted)), weighted @ y)
+        off = np.abs(terms @ coefficients - y)
         kept = off <= _OUTLIER * np.median(off) + _SLACK
-    return coefficients
+    return np.asarray(coefficients, dtype=np.float32)
 
 
 def _gain_field(coefficients: Floats, shape: tuple[int, ...]) -> Floats:
