@@ -69,6 +69,7 @@ def test_codes_are_compared_on_the_cluster(
     monkeypatch.setattr(executor_of_ray.OnRay, "map", noting)
     there = twinpix.find(photos, store=None, method=method, executor=f"ray:address={cluster.address}")
     assert tasks.count("JoinTask") >= (1 if method == "phash:size=16" else 3)  # the hash, and the codes of keypoints
+    assert ("VoteTask" in tasks) == (method == "cascade")
     assert plain(there) == plain(here)
 
 

@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from sessions import session_of
 from twinpix import fingerprints
 from twinpix.encoding.content_table import File
 from twinpix.errors import UsageError
+from twinpix.executors import Local
 from twinpix.fingerprints.local import LEARNED, MIRROR, KeypointSets, descriptor_codes, pack_keypoints, unpack_keypoints
 from twinpix.localfeatures import candidates
 from twinpix.localfeatures.candidates import ImagePairs, find_pairs
@@ -36,6 +38,7 @@ from twinpix.match.verdict_cache import VerdictCache
 from twinpix.model import Alteration, ClassId, ContentId, Report
 from twinpix.progress import Progress
 from twinpix.report.text import summary
+from twinpix.search import joins
 from twinpix.store import Store
 from twinpix.verify import Verdict
 
@@ -139,9 +142,9 @@ def planted(
     return KeypointSets(starts, image_sizes, flat[0].astype(np.uint64), floats[0], floats[1], floats[2]), moves
 
 
-def agreeing(sets: KeypointSets, of: int | None = None) -> ImagePairs:
+def agreeing(sets: KeypointSets, of: int | None = None, workers: Local | None = None) -> ImagePairs:
     geometry = np.column_stack([sets.place, sets.size, sets.angle]).astype(np.float32)
-    return find_pairs((sets.starts, sets.codes, geometry, sets.image_sizes), int(MIRROR), of=of)
+    return find_pairs((sets.starts, sets.codes, geometry, sets.image_sizes), int(MIRROR), of=of, workers=workers)
 
 
 @given(st.integers(0, 2**32 - 1), st.sets(st.tuples(st.integers(0, 4), st.integers(5, 9)), max_size=4), st.booleans())
@@ -173,6 +176,26 @@ def test_codes_that_are_joined_in_parts_give_the_same_pairs(of: int | None, monk
         monkeypatch.setattr(candidates, "_JOINED", joined)
         for one, other in zip(whole, agreeing(sets, of), strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("of", [None, 4])
+def test_votes_on_other_machines_give_the_same_pairs(of: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    sets, _ = planted(12, 12, [(0, 5, False), (1, 6, True), (0, 7, False), (2, 11, True)])
+    sets.codes[:40] = sets.codes[0]
+    whole = agreeing(sets, of)
+    assert len(whole.i) >= 3
+    monkeypatch.setattr(joins, "WORTH_SENDING", -1.0)  # else only votes of seconds are sent
+    monkeypatch.setattr(candidates, "_SENT_AT_ONCE", 5)
+    sent, run = list[str](), Local.map
+
+    def noting(executor: Local, task: Any, batches: Any) -> Any:
+        sent.append(type(task).__name__)
+        return run(executor, task, batches)
+
+    monkeypatch.setattr(Local, "map", noting)
+    for one, other in zip(whole, agreeing(sets, of, Local(2)), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert "VoteTask" in sent
 
 
 def test_keypoints_that_agree_in_their_code_alone_are_not_enough() -> None:

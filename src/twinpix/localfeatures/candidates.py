@@ -1,15 +1,18 @@
 """Find candidate pairs of images whose keypoints match in code and agree on one transform."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from twinpix.errors import WorkerError
+from twinpix.executors import Begin, Lost
 from twinpix.machine import cores
+from twinpix.search import joins
 from twinpix.search.base import OnProgress, Workers, no_progress
-from twinpix.search.joins import Search
 
 RADIUS = 4
 """Maximum Hamming distance in bits between the codes of two matching keypoints."""
@@ -28,6 +31,9 @@ _SAMPLE = 256  # codes sampled to estimate the number of pairs
 _JOINED = 1 << 22  # codes of either side that are joined at once: a join takes 45 bytes for each code
 _AT_ONCE = 64  # images per task
 _ROOM = 1 << 16  # pairs of images per output buffer
+# Of a core: a million beside other work, of a million keypoints with random geometry.
+_VOTES_A_SECOND = 2e6
+_SENT_AT_ONCE = 1024  # images of a job on another machine
 
 Sets = tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.float32], NDArray[np.float32]]
 """The keypoints of many images: `starts` `(images + 1,)`; `codes` `(keypoints,)`; `geometry` `(keypoints, 4)`: x and y
@@ -79,9 +85,16 @@ def find_pairs(
     loops.count_matches(links, linked, posts, common)
     owner = np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))
     shape = np.ascontiguousarray(geometry), np.ascontiguousarray(image_sizes), codes, np.uint64(mirror)
-    keypoint_sets = starts, owner, code, *shape
-    likes = links, linked, posts, post, common
-    parts = list(_votes(keypoint_sets, likes, of, (np.float32(PROPOSING - 0.01), enough), on_progress))
+    voters = _Voters(
+        _read_only(starts, owner, code, *shape[:-1]) + shape[-1:],
+        _read_only(links, linked, posts, post, common),
+        (np.float32(PROPOSING - 0.01), enough),
+    )
+    votes = float(np.dot(common, np.diff(posts)))
+    if workers is not None and votes > joins.WORTH_SENDING * cores() * _VOTES_A_SECOND:
+        parts = list(_vote_on(workers, voters, of, on_progress))
+    else:
+        parts = list(_votes(voters, of, on_progress))
     whole = np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
     i, j, agreeing, mirrored = whole[0].T
     order = np.lexsort((j, i))
@@ -199,11 +212,13 @@ class Join:
                 out += [((i + left.start).astype(np.int32), (j + right.start).astype(np.int32)) for i, j, _ in blocks]
         return out
 
-    def _search(self, steps: int) -> Search:
+    def _search(self, steps: int) -> joins.Search:
         """Return a search whose progress is one of `steps` equal parts of one of two joins."""
         begin = self._done
         self._done += 1 / steps
-        return Search("auto", lambda share: self._on_progress(0.25 * (begin + share / steps)), workers=self._workers)
+        return joins.Search(
+            "auto", lambda share: self._on_progress(0.25 * (begin + share / steps)), workers=self._workers
+        )
 
 
 def _parts(codes: NDArray[np.uint64]) -> list[slice]:
@@ -228,23 +243,82 @@ def _bytes(codes: NDArray[np.uint64]) -> NDArray[np.uint8]:
     return codes.astype("<u8", copy=False).view(np.uint8).reshape(-1, 8)
 
 
-def _votes(sets, likes, of, least, on_progress: OnProgress) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float32]]]:  # type: ignore[no-untyped-def]
+# -- votes ---------------------------------------------------------------------------------------------
+
+_Voted = tuple[NDArray[np.int32], NDArray[np.float32]]
+"""Pairs of images: `(n, 4)` and `(n, 7)`, as `wgc_voting.vote` writes them."""
+
+
+class _Voters(NamedTuple):
+    """The keypoints of all images, and which of them match: the arguments of `wgc_voting.vote`."""
+
+    sets: tuple[Any, ...]
+    likes: tuple[Any, ...]
+    least: tuple[np.float32, int]
+
+
+class _Job(NamedTuple):
+    """The votes for the images `first` to `last`."""
+
+    voters: Any  # `_Voters`, or what stands for them on the way to a worker
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class VoteTask:
+    """Lets the keypoints of some images vote on another machine, which holds those of all images once."""
+
+    isolated: ClassVar[bool] = False
+    stage: ClassVar[str] = "compare"
+
+    def __call__(self, batch: Sequence[_Job], begin: Begin) -> list[list[_Voted]]:
+        out = []
+        for index, job in enumerate(batch):
+            begin(index)
+            out.append(_vote(*job))
+        return out
+
+
+def _read_only(*arrays: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+    """Return views that cannot be written, as those of another machine: loops are compiled for one kind of arrays."""
+    views = tuple(each.view() for each in arrays)
+    for view in views:
+        view.flags.writeable = False
+    return views
+
+
+def _vote(voters: _Voters, first: int, last: int) -> list[_Voted]:
+    """Return the candidate pairs of the images `first` to `last` with later images."""
     from twinpix.localfeatures import wgc_voting as loops
 
-    room = max(_ROOM, len(sets[0]))
+    sets, likes, least = voters
+    room, parts = max(_ROOM, len(sets[0])), list[_Voted]()
+    most = loops.reach(first, last, sets[0], sets[2], likes[0], likes[1], likes[2])
+    work = np.empty((3, most), np.int32), np.empty(most, np.int32)
+    out = np.empty((room, 4), np.int32), np.empty((room, 7), np.float32)
+    while first < last:
+        first, found = loops.vote(first, last, sets, likes, least, work, out)
+        parts.append((out[0][:found].copy(), out[1][:found].copy()))
+    return parts
 
-    def some(first: int) -> list[tuple[NDArray[np.int32], NDArray[np.float32]]]:
-        last, parts = min(first + _AT_ONCE, of), []
-        most = loops.reach(first, last, sets[0], sets[2], likes[0], likes[1], likes[2])
-        work = np.empty((3, most), np.int32), np.empty(most, np.int32)
-        out = np.empty((room, 4), np.int32), np.empty((room, 7), np.float32)
-        while first < last:
-            first, found = loops.vote(first, last, sets, likes, least, work, out)
-            parts.append((out[0][:found].copy(), out[1][:found].copy()))
-        return parts
 
+def _votes(voters: _Voters, of: int, on_progress: OnProgress) -> Iterator[_Voted]:
+    """Yield the candidate pairs of the first `of` images, by the cores of this machine."""
     firsts = range(0, of, _AT_ONCE)
     with ThreadPoolExecutor(cores()) as pool:
-        for number, parts in enumerate(pool.map(some, firsts), start=1):
+        jobs = pool.map(lambda first: _vote(voters, first, min(first + _AT_ONCE, of)), firsts)
+        for number, parts in enumerate(jobs, start=1):
             yield from parts
             on_progress(0.5 + 0.5 * number / len(firsts))
+
+
+def _vote_on(workers: Workers, voters: _Voters, of: int, on_progress: OnProgress) -> Iterator[_Voted]:
+    """Yield the same, in any order, by the cores of other machines; each machine gets the keypoints once."""
+    shared, firsts = workers.share(voters), range(0, of, _SENT_AT_ONCE)
+    jobs = ([_Job(shared, first, min(first + _SENT_AT_ONCE, of))] for first in firsts)
+    for number, (_, found) in enumerate(workers.map(VoteTask(), jobs), start=1):
+        if isinstance(found, Lost):
+            raise WorkerError(f"the keypoints of some images could not be compared: {found.reason}")
+        yield from found
+        on_progress(0.5 + 0.5 * number / len(firsts))
