@@ -13,8 +13,12 @@ import pytest
 
 import twinpix
 from commands import run
+from drawings import draw
 from reports import copies_and_a_broken_image, plain
+from twinpix.encoding.options import Options
 from twinpix.errors import UsageError
+from twinpix.evaluation.copies import find_copies
+from twinpix.evaluation.methods import measure
 from twinpix.executors import Begin, Lost, address_of
 from twinpix.executors import cluster as executor_of_ray
 from twinpix.search import bands, joins
@@ -70,6 +74,38 @@ def test_codes_are_compared_on_the_cluster(
     there = twinpix.find(photos, store=None, method=method, executor=f"ray:address={cluster.address}")
     assert tasks.count("JoinTask") >= (1 if method == "phash:size=16" else 3)  # the hash, and the codes of keypoints
     assert plain(there) == plain(here)
+
+
+def test_encode_gives_the_codes_of_this_machine(cluster: Any, photos: Path, tmp_path: Path) -> None:
+    methods = ["phash", "dhash:size=16"]
+    here, there = tmp_path / "here.jsonl", tmp_path / "there.jsonl"
+    rows = twinpix.encode_files_as_stream(photos, methods, store=None)
+    twinpix.write_codes(str(here), twinpix.header_of(methods), rows)
+    specs = [word for method in methods for word in ("-m", method)]
+    executor, work = f"ray:address={cluster.address}", tmp_path / "work"
+    done = run("encode", photos, *specs, "--no-store", "--executor", executor, "--work", work, "-o", there)
+    assert done.returncode == 0, done.stderr
+    assert "35 images coded, 1 file could not be used" in done.stderr
+    assert there.read_bytes() == here.read_bytes()
+    again = twinpix.encode(photos, methods, store=None, executor=executor, work=work)  # reads nothing
+    for mine, theirs in zip(twinpix.encode(photos, methods, store=None).values(), again.values(), strict=True):
+        assert mine.codes.tolist() == theirs.codes.tolist()
+        assert mine.failures == theirs.failures
+
+
+def test_methods_are_measured_as_on_this_machine(cluster: Any, photos: Path, tmp_path: Path) -> None:
+    """`evaluate` encodes, and `bench copies` edits and encodes, on the cluster."""
+    names = sorted(path.name for path in photos.iterdir())
+    truth = {name: [other for other in names if other[:2] == name[:2] and other != name] for name in names}
+    for number in range(3):
+        draw("scene", number, (120, 90)).save(tmp_path / f"{number}.png")
+    here, there = (Options(store=None, executor=name) for name in ("local", f"ray:address={cluster.address}"))
+    measured = [measure(truth, str(photos), ["phash"], options) for options in (here, there)]
+    assert measured[0].images == 35
+    assert str(measured[0]) == str(measured[1])
+    found = [find_copies([str(tmp_path)], ["phash"], count=3, options=options) for options in (here, there)]
+    assert found[0].images >= 2
+    assert found[0] == found[1]
 
 
 def test_a_node_that_is_lost_costs_no_image(cluster: Any, photos: Path) -> None:
