@@ -74,11 +74,14 @@ class Measured:
 
 
 def actors() -> list[int]:
-    """Return the processes of the actors of twinpix on this machine (Linux)."""
+    """Return the processes of the workers of twinpix on this machine (Linux).
+
+    Ray names a process by the task that it runs, and by its class if it runs none.
+    """
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            if b"ray::_Actor" in path.read_bytes():
+            if path.read_bytes().startswith((b"ray::TwinpixWorker", b"ray::twinpix: ")):
                 found.append(int(path.parent.name))
         except OSError:  # it has ended
             continue

@@ -1,13 +1,14 @@
 """Runs on a real Ray cluster of two nodes: the results of this machine, also when a node or a worker is lost."""
 
 import os
+import re
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 import pytest
 
@@ -21,6 +22,7 @@ from twinpix.evaluation.copies import find_copies
 from twinpix.evaluation.methods import measure
 from twinpix.executors import Begin, Lost, address_of
 from twinpix.executors import cluster as executor_of_ray
+from twinpix.progress import Progress
 from twinpix.search import bands, joins
 
 ray = pytest.importorskip("ray", reason="needs Ray")
@@ -48,12 +50,69 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copies_and_a_broken_image(tmp_path_factory.mktemp("cluster") / "photos", 12)
 
 
+class Notes(Progress):
+    """Keeps the notes of a run."""
+
+    def __init__(self) -> None:
+        self.notes = list[str]()
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def costs(self) -> dict[str, list[str]]:
+        """The cells of the only table of costs, by step."""
+        (table,) = [note for note in self.notes if note.startswith("costs of the run:")]
+        rows = [re.split(r"  +", line.strip()) for line in table.splitlines()[1:]]
+        assert rows[0] == ["step", "seconds", "core seconds", "sent", "received", "retries"]
+        return {step: cells for step, *cells in rows[1:]}
+
+
 def test_the_report_is_that_of_this_machine(cluster: Any, photos: Path) -> None:
-    here = twinpix.find(photos, store=None)
-    there = twinpix.find(photos, store=None, executor=f"ray:address={cluster.address}")
+    """The costs of each step are noted at the end, only for a run on a cluster."""
+    seen, nothing = Notes(), Notes()
+    here = twinpix.find(photos, store=None, progress=nothing)
+    there = twinpix.find(photos, store=None, executor=f"ray:address={cluster.address}", progress=seen)
     assert len(here.groups) == 12
     assert len(here.failures) == 1
     assert plain(there) == plain(here)
+    costs = seen.costs()
+    steps = ("list", "read and encode", "compare", "verify", "group", "other", "all")
+    assert tuple(step for step in costs if step != "compile") == steps
+    for step in ("read and encode", "verify", "all"):
+        seconds, core_seconds, sent, received, retries = costs[step]
+        assert float(seconds) > 0
+        assert float(core_seconds) > 0.1
+        assert sent.endswith(" kB")  # one of the two nodes is another machine
+        assert received.endswith(" kB")
+        assert retries == "0"
+    assert costs["list"][2:] == costs["group"][2:] == ["0 bytes", "0 bytes", "0"]
+    assert nothing.notes == []
+
+
+class Number(NamedTuple):
+    """An item of a task that runs in the worker of Ray itself."""
+
+    value: int
+
+
+class Title:
+    """Returns the title of the process that does each item."""
+
+    isolated: ClassVar[bool] = False
+    stage: ClassVar[str] = "verify"
+
+    def __call__(self, batch: Sequence[Number], begin: Begin) -> list[str]:
+        return [Path("/proc/self/cmdline").read_text(encoding="utf-8").rstrip("\0 ") for _ in batch]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the titles of processes from /proc")
+def test_tasks_of_ray_have_the_names_of_steps(cluster: Any) -> None:
+    executor = executor_of_ray.OnRay(cluster.address)
+    try:
+        titles = dict(executor.map(Title(), [[Number(1)], [Number(2)]]))
+    finally:
+        executor.close()
+    assert set(titles.values()) == {"ray::twinpix: verify"}
 
 
 @pytest.mark.parametrize("method", ["phash:size=16", "cascade"])
@@ -170,7 +229,7 @@ def test_another_version_on_the_cluster_is_refused(cluster: Any, monkeypatch: py
 
 
 def test_a_folder_that_the_cluster_lacks_is_said_at_once(cluster: Any, tmp_path: Path) -> None:
-    actor = executor_of_ray._Actor(executor_of_ray._version(), str(tmp_path / "absent"), 10)
+    actor = executor_of_ray.TwinpixWorker(executor_of_ray._version(), str(tmp_path / "absent"), 10)
     with pytest.raises(UsageError, match="has no folder"):
         actor.check()
 

@@ -3,10 +3,11 @@
 An executor implements a `BatchRunner`; `map_batches` converts its batches to items and retries lost ones.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
+from twinpix.executors.costs import Cost
 from twinpix.executors.lost import Lost
 
 Item = TypeVar("Item")
@@ -31,6 +32,10 @@ class Executor(Protocol):
     @property
     def remote(self) -> bool:
         """True if workers are on other machines: then long searches run there too."""
+
+    @property
+    def costs(self) -> Mapping[str, Cost]:
+        """What the workers on other machines did, by the stage of the task (`stage`, a class variable of tasks)."""
 
     def map(self, task: Task, batches: Iterable[Sequence[Any]]) -> Generator[tuple[Any, Any], None, None]:
         """Yield `(item, result)` in any order; `(item, Lost)` for an item that was given up.

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import xxhash
@@ -111,6 +111,8 @@ _Outcome = Verdict | _Unread | _Fault | None
 @dataclass(frozen=True, slots=True)
 class VerifyTask:
     """Verifies a batch of pairs in a worker process."""
+
+    stage: ClassVar[str] = "verify"
 
     least: float
     quick: bool
