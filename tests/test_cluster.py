@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -16,12 +17,16 @@ import twinpix
 from commands import run
 from drawings import draw
 from reports import copies_and_a_broken_image, plain
+from twinpix.encoding import encoder
+from twinpix.encoding.encode_task import EncodeItem, EncodeTask, Outcome
 from twinpix.encoding.options import Options
 from twinpix.errors import UsageError
 from twinpix.evaluation.copies import find_copies
 from twinpix.evaluation.methods import measure
 from twinpix.executors import Begin, Lost, address_of
 from twinpix.executors import cluster as executor_of_ray
+from twinpix.match import verifier
+from twinpix.match.verifier import VerifyTask
 from twinpix.progress import Progress
 from twinpix.search import bands, joins
 
@@ -177,16 +182,70 @@ def test_a_node_that_is_lost_costs_no_image(cluster: Any, photos: Path) -> None:
     assert plain(there) == plain(here)
 
 
+class KillingEncode(EncodeTask):
+    """Encodes images; `decoder.png` ends the process of its decoder, and `worker.png` the worker of Ray above it."""
+
+    def __call__(self, batch: Sequence[EncodeItem], begin: Begin) -> list[Outcome]:
+        for index, item in enumerate(batch):
+            begin(index)
+            if item.known is not None and item.uri.endswith("decoder.png"):
+                os.abort()
+            if item.known is not None and item.uri.endswith("worker.png"):
+                kill_worker()
+        return EncodeTask.__call__(self, batch, begin)
+
+
+class KillingVerify(VerifyTask):
+    """Verifies pairs; that of the original 3 and its resized copy ends the worker of Ray."""
+
+    def _verify_item(self, item: Any) -> Any:
+        if {Path(file.path).name for file in (item.a, item.b)} == {"03 original.png", "03 edit 3.jpg"}:
+            kill_worker()
+        return VerifyTask._verify_item(self, item)
+
+
+def kill_worker() -> None:
+    os.kill(os.getppid(), 9)
+    time.sleep(5)
+
+
+def test_an_image_or_pair_that_ends_its_worker_costs_one_result(
+    cluster: Any, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "photos"
+    shutil.copytree(photos, folder)
+    for number, name in enumerate(("05 decoder.png", "06 worker.png")):
+        draw("scene", 200 + number, (300, 200)).save(folder / name)
+    here = twinpix.find(photos, store=None)
+    monkeypatch.setattr(encoder, "EncodeTask", KillingEncode)
+    monkeypatch.setattr(verifier, "VerifyTask", KillingVerify)
+    seen = Notes()
+    there = twinpix.find(folder, store=None, executor=f"ray:address={cluster.address}", progress=seen)
+    failed = {Path(failure.path).name: failure.error for failure in there.failures}
+    assert set(failed) == {"broken.jpg", "05 decoder.png", "06 worker.png"}
+    assert "crashed its decoder (SIGABRT)" in failed["05 decoder.png"]
+    assert "ended its worker on the cluster 3 times" in failed["06 worker.png"]
+    (pair,) = there.unverified
+    assert {Path(pair.a).name, Path(pair.b).name} == {"03 original.png", "03 edit 3.jpg"}
+    assert "ended its worker on the cluster 3 times" in pair.reason
+    assert there.counts.images == here.counts.images
+    assert all(int(seen.costs()[step][-1]) >= 5 for step in ("read and encode", "verify"))  # 3 together, 3 alone
+    names = [
+        {frozenset(Path(member.path).name for member in group.members) for group in report.groups}
+        for report in (here, there)
+    ]
+    (whole,) = names[0] - names[1]
+    assert {name[:2] for name in whole} == {"03"}
+    assert all({name[:2] for name in part} == {"03"} for part in names[1] - names[0])
+
+
 def squares(batch: Sequence[int], begin: Begin) -> list[int]:
-    """Square numbers; 7 ends its process, 11 the actor above it too, and 13 is refused."""
+    """Square numbers; 7 ends its process, and 13 is refused."""
     out = []
     for at, number in enumerate(batch):
         begin(at)
         if number == 7:
             os.abort()
-        if number == 11:
-            os.kill(os.getppid(), 9)
-            time.sleep(5)
         if number == 13:
             raise UsageError("thirteen is refused")
         out.append(number * number)
@@ -207,14 +266,6 @@ def test_an_item_that_ends_its_process_costs_one_result(cluster: Any) -> None:
     assert isinstance(lost, Lost)
     assert "crashed its decoder (SIGABRT)" in lost.reason
     assert found == {number: number * number for number in range(10) if number != 7}
-
-
-def test_an_item_that_ends_every_actor_costs_one_result(cluster: Any) -> None:
-    found = results(cluster, [8, 9, 10, 11])
-    lost = found.pop(11)
-    assert isinstance(lost, Lost)
-    assert "ended its worker on the cluster 3 times" in lost.reason
-    assert found == {number: number * number for number in (8, 9, 10)}
 
 
 def test_the_exception_of_a_task_is_raised(cluster: Any) -> None:

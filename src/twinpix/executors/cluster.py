@@ -1,8 +1,9 @@
 """Run tasks on the machines of a Ray cluster, with the same results as on this machine.
 
 Each core of the cluster has an actor with a worker process of its own (`Service`), so an image that crashes or hangs
-its decoder costs one result, as it does with `Local`. If an actor is lost, for example with its machine, its batch is
-done again; a batch that is lost three times is cut into halves, down to the image that ends every actor.
+its decoder costs one result, as it does with `Local`. If an actor is lost, for example with its machine, its batches
+are done again. A batch that ends three actors is cut into single items, so that the image that ends every actor costs
+one result.
 """
 
 import importlib.metadata
@@ -24,7 +25,7 @@ from twinpix.executors.base import Begin, Task, map_batches
 from twinpix.executors.costs import Cost, name_of_step
 from twinpix.executors.lost import Lost
 
-_TRIES = 3  # actors that a batch may lose before it is cut into halves
+_TRIES = 3  # actors that a batch may end before it is cut into its items, and each item then
 _IN_FLIGHT = 2  # batches of an actor: one is sent while it works on the other
 _CONNECT_SECONDS = 5.0
 _START_SECONDS = 60.0  # within which the cluster must have a core for the first actor
@@ -122,10 +123,7 @@ class OnRay:
                     if reference in self._starting:
                         self._started(reference)
                         continue
-                    one = run.sent.pop(reference)
-                    results = self._results(reference, one, run)
-                    if results is not None:
-                        yield one.batch, results
+                    yield from self._finished(reference, run)
         finally:
             for reference in run.sent:
                 self._ray.cancel(reference)
@@ -183,23 +181,46 @@ class OnRay:
         self._misses = 0
         self._actors[actor] = machine
 
-    def _results(self, reference: Any, one: _Sent, run: _Run) -> list[Any] | Lost | None:
-        """Return the results of a batch, or None if it is done again."""
+    def _finished(self, reference: Any, run: _Run) -> Iterator[tuple[Sequence[Any], Any]]:
+        """Yield a batch with its results; if its actor is lost, queue the batches of this actor again.
+
+        An actor does its batches in the order in which they were sent, so the first one without results has ended it,
+        and only for that one the try counts. An item that has ended `_TRIES` actors alone is yielded with its `Lost`.
+        """
+        one = run.sent[reference]
+        results = self._results(reference, one, run)
+        if isinstance(results, list):
+            del run.sent[reference]
+            yield one.batch, results
+            return
+        self._actors.pop(one.actor, None)
+        lost = list[_Sent]()
+        for each in [each for each, other in run.sent.items() if other.actor == one.actor]:
+            other = run.sent.pop(each)
+            others = self._results(each, other, run)
+            if isinstance(others, list):
+                yield other.batch, others
+            else:
+                lost.append(other)
+        run.cost.retries += len(lost)
+        first = lost[0]
+        run.again.extend((other.batch, other.tries) for other in lost[1:])
+        if first.tries + 1 < _TRIES:
+            run.again.append((first.batch, first.tries + 1))
+        elif len(first.batch) > 1:
+            run.again.extend(([item], 0) for item in first.batch)
+        else:
+            run.cost.retries -= 1
+            yield first.batch, Lost(0, f"ended its worker on the cluster {_TRIES} times ({_first_line(results)})")
+
+    def _results(self, reference: Any, one: _Sent, run: _Run) -> list[Any] | Exception:
+        """Return the results of a batch, or the error if its actor is lost; raises the exception of its task."""
         try:
             content, seconds = self._ray.get(reference)
         except self._ray.exceptions.RayTaskError as error:
             raise _cause(error) from None
         except self._ray.exceptions.RayError as error:
-            self._actors.pop(one.actor, None)
-            if one.tries + 1 < _TRIES:
-                run.again.append((one.batch, one.tries + 1))
-            elif len(one.batch) > 1:
-                middle = len(one.batch) // 2
-                run.again.extend((half, 0) for half in (one.batch[:middle], one.batch[middle:]))
-            else:
-                return Lost(0, f"ended its worker on the cluster {_TRIES} times ({_first_line(error)})")
-            run.cost.retries += 1
-            return None
+            return Exception(error)
         run.cost.core_seconds += seconds
         run.cost.received += 0 if self._actors.get(one.actor, "") == self._here else len(content)
         return list(pickle.loads(content))  # noqa: S301 - of the cluster that the user named, which runs our code
