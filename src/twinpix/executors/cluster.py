@@ -194,6 +194,7 @@ class OnRay:
             yield one.batch, results
             return
         self._actors.pop(one.actor, None)
+        self._ray.kill(one.actor)  # if only its results were lost, with the memory of another machine
         lost = list[_Sent]()
         for each in [each for each, other in run.sent.items() if other.actor == one.actor]:
             other = run.sent.pop(each)
