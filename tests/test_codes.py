@@ -22,6 +22,7 @@ METHODS = ["phash", "dhash:size=16", "pdq"]
 @pytest.mark.parametrize("transforms", [False, True])
 def test_the_stream_equals_the_encoding(photos: Path, transforms: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "CHUNK", 2)
+    monkeypatch.setattr(streams, "_PER_WORKER", 0)
     (photos / "bad.jpg").write_text("no image")
     (photos / "notes.txt").write_text("hello")
     whole = twinpix.encode(photos, METHODS, transforms=transforms, store=None)

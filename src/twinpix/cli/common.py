@@ -165,7 +165,7 @@ ExecutorOption = Annotated[
     typer.Option(
         "--executor",
         metavar="NAME",
-        help="Where images are read and verified: local, ray (on this machine) or ray:address=ADDRESS, a Ray cluster.",
+        help="Where images are processed: local, ray (on this machine) or ray:address=ADDRESS, a Ray cluster.",
     ),
 ]
 WorkOption = Annotated[

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from twinpix import fingerprints
 from twinpix.errors import ImageError
@@ -45,6 +45,8 @@ class Outcome(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class EncodeTask:
     """Encodes a batch of files; of files with the same content, only the first one."""
+
+    stage: ClassVar[str] = "read"
 
     methods: tuple[Fingerprint, ...]
     decode: Decode

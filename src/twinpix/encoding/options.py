@@ -64,7 +64,7 @@ class Options:
         guard: Match images with too little texture for a hash by keypoints or when identical only.
         workers: Number of processes; 0: one for each core.
         executor: "local": processes of this machine; "ray": a Ray of this machine; "ray:address=ADDRESS": the cluster
-            there, "auto" for the one that this machine belongs to. It reads and verifies images; all else is done here.
+            there, "auto" for the one that this machine belongs to. It reads and verifies images, runs long searches.
         timeout: Seconds for one image, above 0.
         exclude: Patterns of file names, or of paths if they contain a slash.
         min_size: Smallest file, in bytes.

@@ -10,8 +10,9 @@ from twinpix import sources
 from twinpix.encoding.options import Options, names_of
 from twinpix.encoding.work_folder import WorkFolder
 from twinpix.errors import StoreError
-from twinpix.executors import Executor, open_executor
-from twinpix.progress import Progress
+from twinpix.executors import Executor, open_executor, table_of_costs
+from twinpix.logs import logger
+from twinpix.progress import Progress, Timed
 from twinpix.sources.credentials import show_url
 from twinpix.sources.fetched import keep_fetched
 from twinpix.sources.lists import Locations, read_locations
@@ -35,15 +36,23 @@ class Session:
 
 @contextmanager
 def open_session(options: Options, progress: Progress) -> Iterator[Session]:
-    """Open the store and create the executor of the options; close the store at the end. See `open_store`."""
+    """Open the store and create the executor of the options; close the store at the end. See `open_store`.
+
+    If the executor has workers on other machines, a run that is completed ends with a note of what each step cost.
+    """
     forget_status()
+    timed = Timed(progress)
     try:
         with (
             open_store(options, progress) as store,
             open_executor(options.executor, options.workers, options.timeout, progress.note) as executor,
             keep_fetched(),
         ):
-            yield Session(store, executor, progress)
+            yield Session(store, executor, timed)
+            if executor.remote:
+                table = table_of_costs(timed.times(), executor.costs)
+                logger.info("costs of the run:\n%s", table)
+                progress.note(f"costs of the run:\n{table}")
     finally:
         leave_thread()  # a file system that the caller makes later may use it
 

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,8 @@ class CopiesFound(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class EditTask:
     """Encodes images and their edited copies in a worker."""
+
+    stage: ClassVar[str] = "read"
 
     methods: tuple[Fingerprint, ...]
     decode: Decode

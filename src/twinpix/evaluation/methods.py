@@ -14,6 +14,7 @@ from twinpix.errors import UsageError
 from twinpix.evaluation.curve import Curve, curve
 from twinpix.evaluation.pairs import pairs_of
 from twinpix.evaluation.rates import step_of, steps_of
+from twinpix.executors import open_executor
 from twinpix.fingerprints import Fingerprint
 from twinpix.match.join import match, notes_of
 from twinpix.model import Bytes2D, Failure, Fingerprints
@@ -82,15 +83,16 @@ def measure(
     numbers = {name: number for number, name in enumerate(truth)}
     real = np.array(sorted(pairs_of(truth)), dtype=np.int64).reshape(-1, 2)
     out, there = [], np.zeros(0, dtype=np.int64)
-    for spec, prints in coded.items():
-        method = fingerprints.make(spec)
-        rows, there = _rows_of(prints, folder, numbers)
-        codes = prints.codes[rows] if prints.codes.ndim == 3 else prints.codes[rows][:, None]
-        search = Search(options.search)
-        curve = _curve(method, codes, there, real, search)
-        for note in notes_of(search, 0.0):
-            progress.note(f"{spec}: {note}")
-        out.append(Measured(spec, method.bits, method.radii["normal"], curve, step_of(method)))
+    with open_executor(options.executor, options.workers, options.timeout, progress.note) as executor:
+        for spec, prints in coded.items():
+            method = fingerprints.make(spec)
+            rows, there = _rows_of(prints, folder, numbers)
+            codes = prints.codes[rows] if prints.codes.ndim == 3 else prints.codes[rows][:, None]
+            search = Search(options.search, workers=executor if executor.remote else None)
+            curve = _curve(method, codes, there, real, search)
+            for note in notes_of(search, 0.0):
+                progress.note(f"{spec}: {note}")
+            out.append(Measured(spec, method.bits, method.radii["normal"], curve, step_of(method)))
     known = set(there.tolist())
     if len(known) < 2:
         raise UsageError(f"of the {len(truth)} images in the truth, {len(known)} can be read below {folder}")

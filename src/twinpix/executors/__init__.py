@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator
 
 from twinpix.errors import UsageError
 from twinpix.executors.base import Begin, Executor, Task
+from twinpix.executors.costs import table_of_costs
 from twinpix.executors.local import Local
 from twinpix.executors.lost import Lost
 
-__all__ = ["Begin", "Executor", "Local", "Lost", "Task", "address_of", "open_executor"]
+__all__ = ["Begin", "Executor", "Local", "Lost", "Task", "address_of", "open_executor", "table_of_costs"]
 
 _ON_RAY = "ray:address="
 

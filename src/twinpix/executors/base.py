@@ -3,10 +3,11 @@
 An executor implements a `BatchRunner`; `map_batches` converts its batches to items and retries lost ones.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
+from twinpix.executors.costs import Cost
 from twinpix.executors.lost import Lost
 
 Item = TypeVar("Item")
@@ -15,7 +16,11 @@ Begin = Callable[[int], None]
 """A task calls it with the index in the batch of the item that it begins; a crash or a timeout is attributed to it."""
 
 Task = Callable[[Sequence[Any], Begin], Any]
-"""A pure function of a batch and a `Begin`, which returns one result for each item, in order. It can be pickled."""
+"""A pure function of a batch and a `Begin`, which returns one result for each item, in order. It can be pickled.
+
+Class variables say more of it: `stage`, its step in a run; `keeps_workers`, whether its processes wait for a later run
+of an equal task, with what they have in memory; `isolated`, whether it needs a process of its own (default: True).
+"""
 
 BatchRunner = Callable[[Iterator[list[Any]]], Generator[tuple[Sequence[Any], Any], None, None]]
 """Yields `(batch, results)` in any order; `results` is a `Lost` if the batch was not finished."""
@@ -31,6 +36,10 @@ class Executor(Protocol):
     @property
     def remote(self) -> bool:
         """True if workers are on other machines: then long searches run there too."""
+
+    @property
+    def costs(self) -> Mapping[str, Cost]:
+        """What the workers on other machines did, by the stage of the task (`stage`, a class variable of tasks)."""
 
     def map(self, task: Task, batches: Iterable[Sequence[Any]]) -> Generator[tuple[Any, Any], None, None]:
         """Yield `(item, result)` in any order; `(item, Lost)` for an item that was given up.

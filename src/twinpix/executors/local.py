@@ -7,7 +7,7 @@ worker exchange pickled Python objects on a private pipe; they are never stored.
 
 import contextlib
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection, wait
@@ -17,6 +17,7 @@ from twinpix import machine
 from twinpix.errors import WorkerError
 from twinpix.executors import lost, processes
 from twinpix.executors.base import Task, map_batches
+from twinpix.executors.costs import Cost
 from twinpix.executors.lost import Lost
 from twinpix.machine import cores
 
@@ -68,6 +69,11 @@ class Local:
     def remote(self) -> bool:
         """False: a search uses the cores of this machine by threads."""
         return False
+
+    @property
+    def costs(self) -> Mapping[str, Cost]:
+        """Empty: the workers are on this machine."""
+        return {}
 
     def share(self, value: Any) -> Any:
         """Return the value."""

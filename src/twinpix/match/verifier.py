@@ -114,6 +114,7 @@ _Outcome = Verdict | _Unread | _Fault | None
 class VerifyTask:
     """Verifies a batch of pairs in a worker process."""
 
+    stage: ClassVar[str] = "verify"
     keeps_workers: ClassVar[bool] = True  # for the next round: they hold decoded images
 
     least: float

@@ -11,7 +11,7 @@ class Progress:
     """Receives the progress of a run; subclasses show it. Every method may be called often."""
 
     def start(self, stage: str, total: int) -> None:
-        """Begin a stage with `total` steps (0: unknown): `list`, `compile`, `read`, `compare` or `verify`."""
+        """Begin a stage with `total` steps (0: unknown): `list`, `compile`, `read`, `compare`, `verify` or `group`."""
 
     def advance(self, steps: int = 1) -> None:
         """Add completed steps of the stage."""

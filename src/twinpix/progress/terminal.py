@@ -11,6 +11,7 @@ _LABELS = {
     "read": "Reading images",
     "compare": "Comparing images",
     "verify": "Verifying pairs",
+    "group": "Grouping images",
     "undo": "Putting back",
     "move": "Moving",
     "trash": "Moving to the trash",

@@ -50,6 +50,7 @@ class JoinTask:
     """Joins the chunks of each job; returns pairs of the numbers of their codes, each pair once, in any order."""
 
     isolated: ClassVar[bool] = False
+    stage: ClassVar[str] = "compare"
 
     radius: int
     bands: Bands | None  # None: every code is compared with every other

@@ -30,7 +30,8 @@ from twinpix.usecases.hits import Compared, Hit, hit_of, identical_rows, near_ro
 SCHEMA = "twinpix.codes/1"
 CODES = outputs.starts("codes file of twinpix", b'{"schema": "twinpix.codes/')
 _FIELDS = {"detail_score": "information"}  # of `Coded`, and their names in a codes file where these are others
-CHUNK = 2_000  # files that are encoded between two writes
+CHUNK = 2_000  # files that are encoded between two writes, at least
+_PER_WORKER = 200  # such files for each worker: with fewer, many workers would wait for the last ones
 _TOGETHER = 20_000  # rows that are searched at once
 
 
@@ -118,8 +119,9 @@ def encode_files_as_stream(
     listing = scan(options, progress, names)
     yield from (Coded(failure.path, [], error=failure.error) for failure in listing.failures)
     with open_session(options, progress) as session:
-        for start in range(0, len(listing.refs), CHUNK):
-            refs: Refs = listing.refs[start : start + CHUNK]
+        chunk = max(CHUNK, _PER_WORKER * session.executor.size)
+        for start in range(0, len(listing.refs), chunk):
+            refs: Refs = listing.refs[start : start + chunk]
             encoder = Encoder(session, prints, options.decode, bool(options.transforms))
             digests = encoder.encode(refs)
             unread = {failure.path: failure.error for failure in encoder.failures}

@@ -91,8 +91,9 @@ def find(
         read_evidence = evidence_reader(session, images)
         pairs = match_pairs(session, images, settings, excluded, options, read_evidence)
         digest_pixels(session, images, _maybe_identical(images, pairs, settings.method))
-        groups = bit_rot.mark_damaged_pairs(group(images, pairs, settings, options, read_evidence))
-        groups += _group_undecoded(listing, images, options, after=len(groups))
+        with session.progress.stage("group"):
+            groups = bit_rot.mark_damaged_pairs(group(images, pairs, settings, options, read_evidence))
+            groups += _group_undecoded(listing, images, options, after=len(groups))
         failures = _failures(listing.failures, encoder.failures, images.failures, pairs.failures)
         notes = [*pairs.notes.notes, *session.store.notes, *_notes(listing, small, len(excluded))]
         return _report(request, listing, images, settings, pairs, groups, failures, notes, len(excluded), options)

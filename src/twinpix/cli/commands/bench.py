@@ -38,6 +38,7 @@ def copies(
     decode: common.DecodeOption = DecodeName.fast,
     hidden: common.HiddenOption = False,
     workers: common.WorkersOption = 0,
+    executor: common.ExecutorOption = "local",
     timeout: common.TimeoutOption = 60.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
@@ -49,7 +50,9 @@ def copies(
     from twinpix.encoding.options import Options
     from twinpix.evaluation.copies import find_copies
 
-    chosen = Options(decode=decode.value, hidden=hidden, workers=workers, timeout=timeout, store=None)
+    chosen = Options(
+        decode=decode.value, hidden=hidden, workers=workers, executor=executor, timeout=timeout, store=None
+    )
     found = find_copies(paths, common.specs(methods), count=count, seed=seed, options=chosen, progress=progress())
     _json(found) if as_json else _table(found)
     common.print_failures(found.failures)

@@ -60,9 +60,11 @@ def encode(
     decode: common.DecodeOption = DecodeName.fast,
     device: common.DeviceOption = "",
     workers: common.WorkersOption = 0,
+    executor: common.ExecutorOption = "local",
     timeout: common.TimeoutOption = 60.0,
     store: common.StoreOption = None,
     no_store: common.NoStoreOption = False,
+    work: common.WorkOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when an image could not be used.")] = False,
 ) -> int:
     """Write the fingerprints of images: hexadecimal in JSON and CSV, arrays in NPZ (names, and one for each method)."""

@@ -32,9 +32,11 @@ def evaluate(
     decode: common.DecodeOption = DecodeName.fast,
     search: common.SearchOption = "auto",
     workers: common.WorkersOption = 0,
+    executor: common.ExecutorOption = "local",
     timeout: common.TimeoutOption = 60.0,
     store: common.StoreOption = None,
     no_store: common.NoStoreOption = False,
+    work: common.WorkOption = None,
     plot: Annotated[
         str | None, typer.Option("--plot", metavar="FILE", help="Draw precision against recall, with --in.")
     ] = None,

@@ -50,6 +50,7 @@ def query(
     timeout: common.TimeoutOption = 60.0,
     store: common.StoreOption = None,
     no_store: common.NoStoreOption = False,
+    work: common.WorkOption = None,
     fail_if_found: Annotated[bool, typer.Option("--fail-if-found", help="Exit with 10 if there is a copy.")] = False,
 ) -> int:
     """Print the copies of IMAGE, the most similar first."""
