@@ -3,8 +3,8 @@
 usage: cluster.py codes [--codes N ...] [--bits N] [--radius N] [--nodes N] [--chunk N ...]
        cluster.py model [--codes N] [--bits N] [--radius N] [--nodes N] [--repeats N]
        cluster.py photos FOLDER [--nodes N ...] [--repeats N]
-       cluster.py kills FOLDER [--kills N]
-       cluster.py peers FOLDER [--images N] [--repeats N] [--data-juicer PYTHON] [--pictures DIR]
+       cluster.py kills FOLDER [--kills N] [--kinds KIND ...]
+       cluster.py peers FOLDER [--images N] [--repeats N] [--data-juicer PYTHON] [--pictures DIR] [--only TEXT ...]
 
 `codes`: random codes (one of a hundred is near another one), joined here and on nodes of one core each; `sent` is
 the number of bytes that the other nodes got, `worker` is the largest memory of a worker while it joined, and how much
@@ -14,7 +14,7 @@ from N: core seconds by the estimate of `Banded.plan` and by the number of codes
 30 times, and the run is continued from its work folder; also which share of the work was done again. `peers`: images
 from FOLDER with an edited copy of each, by twinpix on Ray and by two other tools on Ray, on as many cores; whole
 processes, with the start of Ray. PYTHON is that of an environment with py-data-juicer, ray, imagededup and torch; DIR
-keeps the images for another run.
+keeps the images for another run; with `--only`, the tools whose names contain one of the texts.
 """
 
 import argparse
@@ -47,6 +47,7 @@ from twinpix.search.base import Codes, no_progress
 from twinpix.search.distributed import CHUNK
 
 _SEED = 24
+_KILLED = ("node", "worker", "run")
 
 
 @contextmanager
@@ -150,7 +151,7 @@ def compare_codes(counts: Sequence[int], bits: int, radius: int, nodes: int, chu
             begun = time.monotonic()
             pairs = sum(len(block[0]) for block in Search(f"banded:threads={nodes}").self_join_blocks(codes, radius))
             here = time.monotonic() - begun
-            for chunk in chunks:
+            for chunk in sorted(chunks, key=lambda chunk: chunk or CHUNK):  # a worker keeps memory that it once had
                 with largest_worker() as most:
                     done = join_on(executor, codes, radius, chunk)
                 assert done.pairs == pairs, (done, pairs)
@@ -232,7 +233,7 @@ def compare_photos(folder: str, nodes: Sequence[int], repeats: int) -> None:
             print(f"| {count} nodes of one core | {seconds:.1f} | {seconds / local:.2f} | {same} |", flush=True)
 
 
-def kill_often(folder: str, kills: int) -> None:
+def kill_often(folder: str, kills: int, kinds: Sequence[str]) -> None:
     """Kill a node, a worker or the run in turn; print the share of images and pairs that were begun again."""
     chance = random.Random(_SEED)
     with tempfile.TemporaryDirectory() as place:
@@ -261,7 +262,7 @@ def kill_often(folder: str, kills: int) -> None:
             print(f"a run that is not killed: {whole:.0f} s, {needed}, {work:.0f} core seconds", flush=True)
             same, again = 0, list[float]()
             for number in range(kills):
-                kind = ("node", "worker", "run")[number % 3]
+                kind = kinds[number % len(kinds)]
                 extra = made.add_node(num_cpus=1) if kind == "node" else None
                 run = begin(number)
                 time.sleep(chance.uniform(3, whole))
@@ -313,12 +314,14 @@ def main() -> None:
     kills = kinds.add_parser("kills")
     kills.add_argument("folder")
     kills.add_argument("--kills", type=int, default=30)
+    kills.add_argument("--kinds", nargs="+", choices=_KILLED, default=_KILLED, metavar="KIND")
     peers = kinds.add_parser("peers")
     peers.add_argument("folder")
     peers.add_argument("--images", type=int, default=2_000)
     peers.add_argument("--repeats", type=int, default=3)
     peers.add_argument("--data-juicer", default="", metavar="PYTHON")
     peers.add_argument("--pictures", default="", metavar="DIR")
+    peers.add_argument("--only", nargs="+", default=[""], metavar="TEXT")
     given = parser.parse_args()
     if given.kind == "codes":
         compare_codes(given.codes, given.bits, given.radius, given.nodes, given.chunk)
@@ -327,9 +330,9 @@ def main() -> None:
     elif given.kind == "photos":
         compare_photos(given.folder, given.nodes, given.repeats)
     elif given.kind == "peers":
-        compare_peers(given.folder, given.images, given.repeats, given.data_juicer, given.pictures)
+        compare_peers(given.folder, given.images, given.repeats, given.data_juicer, given.pictures, given.only)
     else:
-        kill_often(given.folder, given.kills)
+        kill_often(given.folder, given.kills, given.kinds)
 
 
 if __name__ == "__main__":

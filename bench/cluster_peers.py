@@ -125,9 +125,9 @@ def tools(data_juicer: str, scratch: Path) -> list[Tool]:
         groups: list[list[str]] = json.loads(Path(out).read_text(encoding="utf-8"))
         return groups
 
-    on_ray = ("--executor", "ray")
+    on_ray, equal = ("--executor", "ray"), ("--method", "phash", "--radius", "0", "--no-verify")
     found = [
-        Tool("twinpix, phash within 0, unverified", twinpix_by(*_PHASH, *on_ray), of_report),
+        Tool("twinpix, phash within 0, unverified", twinpix_by(*equal, *on_ray), of_report),
         Tool("twinpix `--fast`", twinpix_by("--fast", *on_ray), of_report),
         Tool("twinpix, default", twinpix_by(*on_ray), of_report),
         Tool("twinpix `--fast`, without Ray", twinpix_by("--fast"), of_report),
@@ -148,9 +148,6 @@ def tools(data_juicer: str, scratch: Path) -> list[Tool]:
     return found
 
 
-_PHASH = ("--method", "phash", "--radius", "0", "--no-verify")
-
-
 def scores(groups: Sequence[Sequence[str]], pictures: int) -> tuple[float, int, int]:
     """Return the recall of the copies, the number of pairs of different pictures in one group, and of their groups."""
     found, false, wrong = 0, 0, 0
@@ -163,14 +160,14 @@ def scores(groups: Sequence[Sequence[str]], pictures: int) -> tuple[float, int, 
     return found / pictures, false, wrong
 
 
-def compare_peers(source: str, count: int, repeats: int, data_juicer: str, keep: str) -> None:
+def compare_peers(source: str, count: int, repeats: int, data_juicer: str, keep: str, only: Sequence[str]) -> None:
     """Print the table; the images are made in `keep`, or used from there if they are there already."""
     with tempfile.TemporaryDirectory() as place:
         scratch = Path(place)
         folder = Path(keep) if keep else scratch / "pictures"
         if not folder.exists():
             make_pictures(source, folder, count)
-        known = tools(data_juicer, scratch)
+        known = [tool for tool in tools(data_juicer, scratch) if any(text in tool.name for text in only)]
         seconds: dict[str, list[float]] = {tool.name: [] for tool in known}
         groups = dict[str, list[list[str]]]()
         for run in range(repeats):
