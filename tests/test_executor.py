@@ -379,6 +379,11 @@ def runs(pid: int) -> bool:
         with suppress(OSError):
             return state.read_text().rpartition(")")[2].split()[0] != "Z"
         return False
+    return exists(pid)
+
+
+def exists(pid: int) -> bool:
+    """Whether there is a process of this number; an ended child is there until its exit code is read."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -449,13 +454,6 @@ def counted(local: Local, name: str, items: list[int]) -> dict[int, Any]:
     return dict(local.map(Counting(name), [[item] for item in items]))
 
 
-def is_running(pid: int) -> bool:
-    with suppress(OSError):
-        os.kill(pid, 0)
-        return True
-    return False
-
-
 def test_workers_wait_for_the_next_run_of_an_equal_task_that_says_so() -> None:
     local = Local(workers=1)
     (first, seen), (again, later), (other, anew) = (
@@ -464,10 +462,10 @@ def test_workers_wait_for_the_next_run_of_an_equal_task_that_says_so() -> None:
     assert (again, seen, later) == (first, 1, 2)
     assert other != first
     assert anew == 1
-    assert not is_running(first)
-    assert is_running(other)
+    assert not exists(first)
+    assert exists(other)
     local.close()
-    assert not is_running(other)
+    assert not exists(other)
 
 
 @posix
@@ -475,7 +473,7 @@ def test_a_waiting_worker_that_has_ended_costs_no_item() -> None:
     local = Local(workers=1)
     pid, _ = counted(local, "one", [1])[1]
     os.kill(pid, signal.SIGKILL)
-    while is_running(pid) and local._pool[0].process.code(0.1) is None:
+    while exists(pid) and local._pool[0].process.code(0.1) is None:
         pass
     found, seen = counted(local, "one", [2])[2]
     local.close()
@@ -488,7 +486,7 @@ def test_workers_end_with_a_run_that_is_left_early_and_lost_ones_are_replaced() 
     local = Local(workers=1)
     with closing(local.map(Counting("one"), [[1], [2]])) as run_:
         _, (pid, _) = next(run_)
-    assert not is_running(pid)
+    assert not exists(pid)
     found = counted(local, "one", [1, -1, 2])
     assert isinstance(found[-1], Lost)
     assert found[2][0] != 0

@@ -84,12 +84,10 @@ def find_pairs(
     common = np.empty(len(distinct), np.float32)
     loops.count_matches(links, linked, posts, common)
     owner = np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))
-    shape = np.ascontiguousarray(geometry), np.ascontiguousarray(image_sizes), codes, np.uint64(mirror)
-    voters = _Voters(
-        _read_only(starts, owner, code, *shape[:-1]) + shape[-1:],
-        _read_only(links, linked, posts, post, common),
-        (np.float32(PROPOSING - 0.01), enough),
-    )
+    shape = np.ascontiguousarray(geometry), np.ascontiguousarray(image_sizes)
+    keypoint_sets = *_read_only(starts, owner, code, *shape, codes), np.uint64(mirror)
+    likes = _read_only(links, linked, posts, post, common)
+    voters = _Voters(keypoint_sets, likes, (np.float32(PROPOSING - 0.01), enough))
     votes = float(np.dot(common, np.diff(posts)))
     if workers is not None and votes > joins.WORTH_SENDING * cores() * _VOTES_A_SECOND:
         parts = list(_vote_on(workers, voters, of, on_progress))
@@ -303,22 +301,25 @@ def _vote(voters: _Voters, first: int, last: int) -> list[_Voted]:
     return parts
 
 
+def _jobs(voters: Any, of: int, count: int) -> list[_Job]:
+    """Return the jobs of the first `of` images, `count` images each."""
+    return [_Job(voters, first, min(first + count, of)) for first in range(0, of, count)]
+
+
 def _votes(voters: _Voters, of: int, on_progress: OnProgress) -> Iterator[_Voted]:
     """Yield the candidate pairs of the first `of` images, by the cores of this machine."""
-    firsts = range(0, of, _AT_ONCE)
+    jobs = _jobs(voters, of, _AT_ONCE)
     with ThreadPoolExecutor(cores()) as pool:
-        jobs = pool.map(lambda first: _vote(voters, first, min(first + _AT_ONCE, of)), firsts)
-        for number, parts in enumerate(jobs, start=1):
+        for number, parts in enumerate(pool.map(lambda job: _vote(*job), jobs), start=1):
             yield from parts
-            on_progress(0.5 + 0.5 * number / len(firsts))
+            on_progress(0.5 + 0.5 * number / len(jobs))
 
 
 def _vote_on(workers: Workers, voters: _Voters, of: int, on_progress: OnProgress) -> Iterator[_Voted]:
     """Yield the same, in any order, by the cores of other machines; each machine gets the keypoints once."""
-    shared, firsts = workers.share(voters), range(0, of, _SENT_AT_ONCE)
-    jobs = ([_Job(shared, first, min(first + _SENT_AT_ONCE, of))] for first in firsts)
-    for number, (_, found) in enumerate(workers.map(VoteTask(), jobs), start=1):
+    jobs = _jobs(workers.share(voters), of, _SENT_AT_ONCE)
+    for number, (_, found) in enumerate(workers.map(VoteTask(), ([job] for job in jobs)), start=1):
         if isinstance(found, Lost):
             raise WorkerError(f"the keypoints of some images could not be compared: {found.reason}")
         yield from found
-        on_progress(0.5 + 0.5 * number / len(firsts))
+        on_progress(0.5 + 0.5 * number / len(jobs))
