@@ -455,7 +455,7 @@ def counted(local: Local, name: str, items: list[int]) -> dict[int, Any]:
 
 
 def test_workers_wait_for_the_next_run_of_an_equal_task_that_says_so() -> None:
-    local = Local(workers=1)
+    local = Local(workers=1, keeps=True)
     (first, seen), (again, later), (other, anew) = (
         counted(local, name, [at])[at] for at, name in enumerate(["one", "one", "two"])
     )
@@ -470,7 +470,7 @@ def test_workers_wait_for_the_next_run_of_an_equal_task_that_says_so() -> None:
 
 @posix
 def test_a_waiting_worker_that_has_ended_costs_no_item() -> None:
-    local = Local(workers=1)
+    local = Local(workers=1, keeps=True)
     pid, _ = counted(local, "one", [1])[1]
     os.kill(pid, signal.SIGKILL)
     while exists(pid) and local._pool[0].process.code(0.1) is None:
@@ -483,7 +483,7 @@ def test_a_waiting_worker_that_has_ended_costs_no_item() -> None:
 
 @posix
 def test_workers_end_with_a_run_that_is_left_early_and_lost_ones_are_replaced() -> None:
-    local = Local(workers=1)
+    local = Local(workers=1, keeps=True)
     with closing(local.map(Counting("one"), [[1], [2]])) as run_:
         _, (pid, _) = next(run_)
     assert not exists(pid)
@@ -491,3 +491,9 @@ def test_workers_end_with_a_run_that_is_left_early_and_lost_ones_are_replaced() 
     assert isinstance(found[-1], Lost)
     assert found[2][0] != 0
     local.close()
+
+
+@posix
+def test_workers_end_with_a_run_whose_executor_nobody_closes() -> None:
+    pid, _ = counted(Local(workers=1), "one", [1])[1]
+    assert not exists(pid)

@@ -12,7 +12,8 @@ from twinpix.encoding.work_folder import WorkFolder
 from twinpix.errors import StoreError
 from twinpix.executors import Executor, open_executor, table_of_costs
 from twinpix.logs import logger
-from twinpix.progress import Progress, Timed
+from twinpix.progress import Progress
+from twinpix.progress.timed import Timed
 from twinpix.sources.credentials import show_url
 from twinpix.sources.fetched import keep_fetched
 from twinpix.sources.lists import Locations, read_locations

@@ -33,7 +33,7 @@ def open_executor(spec: str, workers: int, timeout: float, note: Callable[[str],
     """Open an executor by its name; `workers` is the number of processes of the local one."""
     address = address_of(spec)
     if address is None:
-        local = Local(workers, timeout, note=note)
+        local = Local(workers, timeout, note=note, keeps=True)
         try:
             yield local
         finally:

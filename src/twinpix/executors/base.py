@@ -18,8 +18,8 @@ Begin = Callable[[int], None]
 Task = Callable[[Sequence[Any], Begin], Any]
 """A pure function of a batch and a `Begin`, which returns one result for each item, in order. It can be pickled.
 
-Class variables say more of it: `stage`, its step in a run; `keeps_workers`, whether its processes wait for a later run
-of an equal task, with what they have in memory; `isolated`, whether it needs a process of its own (default: True).
+Class variables say more of it: `stage`, its step in a run; `keeps_workers`, whether its processes may wait for a later
+run of an equal task, with what they have in memory; `isolated`, whether it needs a process of its own (default: True).
 """
 
 BatchRunner = Callable[[Iterator[list[Any]]], Generator[tuple[Sequence[Any], Any], None, None]]

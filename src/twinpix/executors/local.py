@@ -48,14 +48,15 @@ class Local:
     6 GB if these quarters are as much; all workers together may take these quarters. If no process can be started, the
     work is done in the calling process without these limits, and `note` is called with the reason.
 
-    Workers end with the run, but those of a task with `keeps_workers` wait for a later run of an equal task, with what
-    they have in memory, such as decoded images: call `close` at the end.
+    Workers end with the run. With `keeps`, those of a task with `keeps_workers` wait for a later run of an equal task,
+    with what they have in memory, such as decoded images: call `close` at the end.
     """
 
     workers: int = 0
     timeout: float = 60.0
     memory: int = 0
     note: Callable[[str], None] = lambda text: None
+    keeps: bool = False
     _task: Task | None = None  # of the workers in the pool
     _pool: list[_Worker] = field(default_factory=list)
     _most: int = 0  # largest number of processes
@@ -131,7 +132,7 @@ class Local:
                 if (greedy := self._greedy(busy)) and (outcome := self._end(greedy, self._over)):
                     yield outcome
         finally:
-            if not (whole and getattr(task, "keeps_workers", False)):
+            if not (whole and self.keeps and getattr(task, "keeps_workers", False)):
                 self.close()
 
     def _reuse(self, task: Task) -> None:

@@ -2,6 +2,5 @@
 
 from twinpix.progress.base import Progress, Shares
 from twinpix.progress.given import ProgressLike, progress_of
-from twinpix.progress.timed import Timed
 
-__all__ = ["Progress", "ProgressLike", "Shares", "Timed", "progress_of"]
+__all__ = ["Progress", "ProgressLike", "Shares", "progress_of"]
