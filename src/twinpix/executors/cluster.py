@@ -1,7 +1,7 @@
 """Run tasks on the machines of a Ray cluster, with the same results as on this machine.
 
-Each core of the cluster has an actor with a worker process of its own (`Service`), so an image that crashes or hangs
-its decoder costs one result, as it does with `Local`. If an actor is lost, for example with its machine, its batches
+Each core of the cluster has an actor with a worker process of its own (`Local`), so an image that crashes or hangs
+its decoder costs one result, as it does on one machine. If an actor is lost, for example with its machine, its batches
 are done again. A batch that ends three actors is cut into single items, so that the image that ends every actor costs
 one result.
 """
@@ -17,12 +17,13 @@ from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from twinpix.errors import UsageError, WorkerError, system_reason
 from twinpix.executors.base import Begin, Task, map_batches
 from twinpix.executors.costs import Cost, name_of_step
+from twinpix.executors.local import Local
 from twinpix.executors.lost import Lost
 
 _TRIES = 3  # actors that a batch may end before it is cut into its items, and each item then
@@ -300,9 +301,9 @@ class TwinpixWorker:
             self._fault = (
                 self._fault or f"a machine of the cluster has no folder {folder}: images must be there or in a store"
             )
-        self._timeout = timeout
+        self._local = Local(workers=1, timeout=timeout, keeps=True)
+        self._handle = list[Any]()  # of the task
         self._task: Any = None
-        self._service: Any = None
 
     def check(self) -> str:
         """Return the name of this machine; raises `UsageError` if it cannot do the work."""
@@ -326,32 +327,29 @@ class TwinpixWorker:
         """Return the results of a batch, and the core seconds of the process that made them, if it is another one."""
         import ray
 
-        from twinpix.executors.service import Service
-
         self.check()
-        if task != self._task:
-            if self._service is not None:
-                self._service.close()
-            self._task, self._service = task, None
-        work = ray.get(task[0])
-        if not getattr(work, "isolated", True):
-            return list(work([_with_shared(item) for item in content], lambda index: None)), 0.0
-        self._service = self._service or Service(_TimedTask(work), 1, self._timeout)
+        if task != self._handle:
+            self._local.close()
+            self._handle, self._task = task, ray.get(task[0])
+        if not getattr(self._task, "isolated", True):
+            return list(self._task([_with_shared(item) for item in content], lambda index: None)), 0.0
         batch = pickle.loads(content)  # noqa: S301 - of the process that started this one
-        answers = [answer.result() for answer in [self._service.ask(item) for item in batch]]
-        done = [(answer, 0.0) if isinstance(answer, Lost) else answer for answer in answers]
-        return [result for result, _ in done], sum(seconds for _, seconds in done)
+        found = dict[int, tuple[Any, float]]()
+        for (number, _), answer in self._local.map(_TimedTask(self._task), [list(enumerate(batch))]):
+            found[number] = (answer, 0.0) if isinstance(answer, Lost) else answer
+        return [found[number][0] for number in range(len(batch))], sum(seconds for _, seconds in found.values())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _TimedTask:
-    """A task with the core seconds of each result."""
+    """A task on numbered items, with the core seconds of each result."""
 
     task: Task
+    keeps_workers: ClassVar[bool] = True  # for the next batch: the actor ends them with the task
 
-    def __call__(self, batch: Sequence[Any], begin: Begin) -> list[tuple[Any, float]]:
+    def __call__(self, batch: Sequence[tuple[int, Any]], begin: Begin) -> list[tuple[Any, float]]:
         begun = time.process_time()
-        results = self.task(batch, begin)
+        results = self.task([item for _, item in batch], begin)
         seconds = (time.process_time() - begun) / len(batch)
         return [(result, seconds) for result in results]
 
