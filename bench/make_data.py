@@ -1,11 +1,13 @@
 """Make the folders that the benchmarks run on, from a folder of photos; the same seed gives the same files.
 
-usage: make_data.py SRC DST [--photos N] [--large M] [--small K] [--seed S]
+usage: make_data.py SRC DST [--photos N] [--large M] [--small K] [--tiles L] [--seed S]
 
 DST/photos  N JPEGs of about 500×375, each a crop of another photo while there are enough of them.
 DST/large   M JPEGs of 8 to 26 megapixels, 1.7 MB on average, three in ten progressive: enlarged crops
             with a camera's grain. The last one ends 4 bytes early, as broken downloads do.
 DST/small   K different JPEGs of 64×48, a thousand in each folder.
+DST/tiles   13 JPEGs of each of L photos: its parts in 4 columns and 3 rows, 500 pixels wide, which are no copies of
+            each other, and a reduced copy of the fifth.
 """
 
 import argparse
@@ -95,15 +97,27 @@ def small(seed: int, folder: Path, part: int, count: int) -> None:
         image.save(place / f"{number:04d}.jpg", quality=80)
 
 
+def tiles(paths: list[Path], folder: Path, number: int) -> None:
+    image = ImageOps.exif_transpose(Image.open(paths[number])).convert("RGB")
+    width, height = image.width // 4, image.height // 3
+    for at in range(12):
+        left, top = at % 4 * width, at // 4 * height
+        part = image.crop((left, top, left + width, top + height))
+        part = part.resize((500, round(500 * height / width)), Image.Resampling.LANCZOS)
+        part.save(folder / f"{number:04d}-{at:02d}.jpg", quality=88)
+        if at == 4:
+            part.resize((300, round(300 * height / width))).save(folder / f"{number:04d}-copy.jpg", quality=70)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("src", type=Path)
     parser.add_argument("dst", type=Path)
-    for name in ("photos", "large", "small", "seed"):
+    for name in ("photos", "large", "small", "tiles", "seed"):
         parser.add_argument(f"--{name}", type=int, default=0)
     asked = parser.parse_args()
     paths = sources(asked.src)
-    for name in ("photos", "large"):
+    for name in ("photos", "large", "tiles"):
         if getattr(asked, name):
             (asked.dst / name).mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor() as pool:
@@ -111,6 +125,8 @@ def main() -> None:
         work.append(pool.map(partial(large, asked.seed, paths, asked.dst / "large", asked.large), range(asked.large)))
         counts = [min(FOLDER_FILES, asked.small - done) for done in range(0, asked.small, FOLDER_FILES)]
         work.append(pool.map(partial(small, asked.seed, asked.dst / "small"), range(len(counts)), counts))
+        numbers = range(min(asked.tiles, len(paths)))
+        work.append(pool.map(partial(tiles, paths, asked.dst / "tiles"), numbers, chunksize=20))
         for each in work:
             list(each)
 
