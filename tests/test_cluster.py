@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -108,6 +109,35 @@ class Title:
 
     def __call__(self, batch: Sequence[Number], begin: Begin) -> list[str]:
         return [Path("/proc/self/cmdline").read_text(encoding="utf-8").rstrip("\0 ") for _ in batch]
+
+
+@pytest.fixture
+def client(cluster: Any) -> Iterator[str]:
+    """The address for clients of the cluster."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "ray.util.client.server", "--host=127.0.0.1", f"--port={port}", "--mode=proxy"]
+    with subprocess.Popen([*command, f"--address={cluster.address}"], stderr=subprocess.DEVNULL) as server:
+        try:
+            while not listens(port):
+                assert server.poll() is None
+                time.sleep(0.1)
+            yield f"ray://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_a_process_outside_the_cluster_is_a_client_of_it(client: str, photos: Path, tmp_path: Path) -> None:
+    here, out = twinpix.find(photos, store=None), tmp_path / "report.json"
+    done = run("find", photos, "--no-store", "--executor", f"ray:address={client}", "-o", out, env=dict(os.environ))
+    assert done.returncode == 0, done.stderr
+    assert plain(twinpix.Report.load(out)) == plain(here)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the titles of processes from /proc")
@@ -299,9 +329,9 @@ def test_what_is_missing_is_said(photos: Path) -> None:
         [sys.executable, "-c", block, "find", str(photos), "--executor", "ray"], capture_output=True, text=True
     )
     assert done.returncode == 2
-    assert "needs Ray; install twinpix[ray]" in done.stderr
+    assert "twinpix: --executor: Ray is not installed: install twinpix[ray]" in done.stderr
     for address in ("127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:none"):
         done = run("find", photos, "--no-store", "--executor", f"ray:address={address}", env=dict(os.environ))
         assert done.returncode == 2
-        assert f"there is no Ray cluster at '{address}'" in done.stderr
+        assert f"twinpix: --executor: there is no Ray cluster at '{address}'" in done.stderr
         assert "Traceback" not in done.stderr

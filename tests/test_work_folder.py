@@ -197,6 +197,7 @@ def test_a_folder_that_is_no_work_folder_is_refused(photos: Path, tmp_path: Path
     (tmp_path / "file").write_text("x", encoding="utf-8")
     done = run("find", photos, "--no-store", "--work", tmp_path / "file")
     assert done.returncode == 2
+    assert "twinpix: --work: the work folder" in done.stderr
     assert "cannot be used" in done.stderr
     if os.name == "posix":
         (tmp_path / "open").mkdir()

@@ -66,8 +66,8 @@ class TwinpixError(Exception):
 class UsageError(TwinpixError):
     """A wrong option, an unknown plugin, a path that does not exist.
 
-    `reason` is the last part of its message. If the message begins with the name of a parameter, `field` is this name;
-    the command line prints its option instead.
+    `reason` is the last part of its message, and `field` the name of the parameter that is wrong, if it is one. The
+    command line prints its option instead of this name where the message begins with it, or before the message.
     """
 
     exit_code = Exit.USAGE

@@ -148,12 +148,15 @@ def run(arguments: list[str]) -> int:
 
 
 def _with_option(error: UsageError, arguments: list[str]) -> str:
-    """Return the message of an error that begins with a parameter's name, with the option as the user types it."""
+    """Return the message of an error in a parameter, with the option as the user types it.
+
+    It replaces the name of the parameter if the message begins with it, and precedes the message if not.
+    """
     text, name = str(error), error.field.replace("_", "-")
     if not name or f"--{name}" not in _options(arguments):
         return text
     option = f"--no-{name}" if f"--no-{name}" in arguments else f"--{name}"
-    return option + text.removeprefix(error.field)
+    return option + (text.removeprefix(error.field) if text.startswith(error.field) else f": {text}")
 
 
 def _options(arguments: list[str]) -> set[str]:

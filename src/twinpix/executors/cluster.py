@@ -59,8 +59,9 @@ class _Run:
 class OnRay:
     """The cores of a Ray cluster; an item may take `timeout` seconds.
 
-    `address` is that of a cluster, `auto` for the one that this machine belongs to, or "" for a Ray of this machine
-    alone. Raises `UsageError` if Ray is not installed, or no cluster is there.
+    `address` is that of a cluster (`HOST:PORT`, or `ray://HOST:PORT` for a client of it), `auto` for the one that this
+    machine belongs to, or "" for a Ray of this machine alone. Raises `UsageError` if Ray is not installed, or no
+    cluster is there.
     """
 
     address: str = ""
@@ -243,7 +244,7 @@ def _connect(address: str) -> Any:
     try:
         import ray
     except ImportError:
-        raise UsageError("the executor ray needs Ray; install twinpix[ray]", field="executor") from None
+        raise UsageError("Ray is not installed: install twinpix[ray]", field="executor") from None
     if ray.is_initialized():
         return ray
     if ":" in address:
@@ -256,9 +257,9 @@ def _connect(address: str) -> Any:
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        why = _first_line(error)
-        raise UsageError(f"there is no Ray cluster at {address!r}: {why}; start one, or use ray alone") from None
+    except (ConnectionError, ValueError, RuntimeError, ImportError) as error:
+        advice = "start one, use ray alone, or set RAY_AUTH_MODE and the token here as on the cluster, if it has one"
+        raise UsageError(f"there is no Ray cluster at {address!r}: {_first_line(error)}; {advice}") from None
     return ray
 
 
