@@ -259,7 +259,8 @@ def _connect(address: str) -> Any:
         )
     except (ConnectionError, ValueError, RuntimeError, ImportError) as error:
         advice = "start one, use ray alone, or set RAY_AUTH_MODE and the token here as on the cluster, if it has one"
-        raise UsageError(f"there is no Ray cluster at {address!r}: {_first_line(error)}; {advice}") from None
+        why = f"{_first_line(error).rstrip('.')}; {advice}"
+        raise UsageError(f"there is no Ray cluster at {address!r}: {why}", field="executor") from None
     return ray
 
 
